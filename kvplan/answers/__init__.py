@@ -1,0 +1,1 @@
+"""The questions: one file a verb, each returning one frozen result."""

@@ -1,0 +1,1 @@
+"""Is it acceptable: a workload held to its own expectations."""

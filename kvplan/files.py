@@ -1,0 +1,104 @@
+"""The only place that opens files: bounded reads of plain files inside allowed roots, and whole-or-nothing writes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kvplan.errors import SpecError
+from kvplan.findings import Finding
+
+MAX_TEXT_BYTES = 1 << 20  # a workload or a config.json is a few kB; larger files are data, not specs
+
+
+def read_bytes(path: Path, *, name: str = "", roots: Sequence[Path] = (), limit: int = MAX_TEXT_BYTES) -> bytes:
+    """The bytes of a plain file.
+
+    path: the file; symlinks are resolved before roots are compared.
+    name: what findings call it, the path as the user typed it.
+    roots: folders that the file must lie in; none means anywhere.
+    limit: the most that is read. [bytes]
+    Raises: SpecError (KV016, KV004) if it is missing, not a plain file, outside the roots, unreadable or too large.
+    """
+    name = name or str(path)
+    try:
+        resolved = path.resolve(strict=True)
+        if roots and not any(resolved.is_relative_to(root.resolve()) for root in roots):
+            raise _refusal(
+                name,
+                "lies outside the folder of the workload",
+                "keep the file beside or below the workload, or name it on the command line",
+            )
+        # A FIFO without a writer would block an open() without O_NONBLOCK, and a device never ends.
+        descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                raise _refusal(name, f"is {_kind(mode)}, not a file", "name a file")
+            content = file.read(limit + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (getattr(error, "strerror", None) or "is not a path that can be opened").lower()
+        raise _refusal(name, f"cannot be read: {reason}", "check the path and its permissions") from None
+    if len(content) > limit:
+        message = f"{name} is larger than {limit:,} bytes"
+        raise SpecError(
+            [
+                Finding(
+                    "KV004",
+                    "",
+                    message,
+                    help="a spec is small; give long lists of requests as a law or a trace",
+                    file=name,
+                )
+            ]
+        )
+    return content
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a device or socket"
+
+
+def _refusal(name: str, problem: str, help: str) -> SpecError:
+    return SpecError([Finding("KV016", "", f"{name} {problem}", help=help, file=name)])
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: to a temporary neighbour first, then in place in one step.
+
+    Raises: SpecError (KV016) if the folder cannot be written to.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _refusal(
+            str(path),
+            f"cannot be written: {(error.strerror or 'unknown error').lower()}",
+            "check the folder and its permissions",
+        ) from None
+
+
+def find_yaml(folder: Path) -> list[Path]:
+    """Every ``*.yaml`` and ``*.yml`` file below a folder, in a stable order; hidden folders are left out."""
+    found: list[Path] = []
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(base, name) for name in sorted(names) if name.endswith((".yaml", ".yml"))]
+    return found

@@ -1,0 +1,1 @@
+"""How big: tokens become bytes, exactly."""

@@ -1,0 +1,1 @@
+"""How each engine counts: the questions put to it, and one file an engine."""

@@ -1,0 +1,98 @@
+"""The default engine, paged: blocks of one size, each kind of layer its own, nothing padded alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvplan.findings import Finding
+from kvplan.footprint.engines.blocks import BlockGroup, held_bytes, kind_of
+from kvplan.footprint.engines.engine import (
+    EngineRequest,
+    Served,
+    Split,
+    format_refusals,
+    refusal,
+    split_refusals,
+    unknown_options,
+)
+from kvplan.footprint.sharding import stage_slices
+from kvplan.footprint.sizing import IntArray, group_layers
+from kvplan.spec.formats import KVFormat
+from kvplan.spec.layers.layer import Layer
+
+BLOCK_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Paged:
+    """An idealised paged cache: peak is held, reserved is peak."""
+
+    block_size: int
+    unknown: tuple[Finding, ...] = ()
+    name: str = "paged"
+    version: str = ""
+    shares_prefixes: bool = True
+
+    def refusals(self, served: Served) -> list[Finding]:
+        """Options it does not have, and splits and formats that no engine can make."""
+        found = [*self.unknown, *split_refusals(served), *format_refusals(served)]
+        if self.token_ranks(served.split) > 1 and any(layer.limit_tokens for layer in served.layers):
+            path = "decode_context_parallel" if served.split.decode_context_parallel > 1 else "context_parallel"
+            found.append(
+                refusal(
+                    "KV301",
+                    path,
+                    "the tokens of a window or chunk are not spread over ranks",
+                    help="use tensor or pipeline parallelism",
+                )
+            )
+        return found
+
+    def layers(self, served: Served) -> tuple[Layer, ...]:
+        """The architecture's own layers."""
+        return served.layers
+
+    def kv(self, served: Served) -> KVFormat:
+        """The format as asked for."""
+        return served.kv
+
+    def token_ranks(self, split: Split) -> int:
+        """Context-parallel ranks × decode-context-parallel ranks."""
+        return split.context_parallel * split.decode_context_parallel
+
+    def stage_groups(self, served: Served) -> list[tuple[BlockGroup, ...]]:
+        """One group for each kind of layer of a stage."""
+        return [
+            tuple(
+                BlockGroup(
+                    kind_of(group.layer),
+                    group.layer.limit_tokens or 0,
+                    self.block_size,
+                    group.count * group.bytes_per_token * self.block_size,
+                )
+                for group in group_layers(served.layers[part], served.kv, served.split.tensor_parallel)
+            )
+            for part in stage_slices(len(served.layers), served.split.pipeline_parallel)
+        ]
+
+    def held(self, groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:
+        """Whole blocks of every kind. [bytes]"""
+        return held_bytes(groups, tokens)
+
+    def peak(self, groups: tuple[BlockGroup, ...], input_tokens: IntArray, tokens: IntArray) -> IntArray:
+        """Held at the final length. [bytes]"""
+        return held_bytes(groups, tokens)
+
+    def reserved(self, groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:
+        """Held at that length. [bytes]"""
+        return held_bytes(groups, tokens)
+
+
+def make(request: EngineRequest) -> Paged:
+    """The engine as asked for; it has no versions and no options."""
+    unknown = unknown_options(request.options, (), "paged")
+    if request.version:
+        unknown.append(
+            refusal("KV304", "engine", f"paged has no versions ({request.version[:40]})", help="write paged")
+        )
+    return Paged(request.served.block_size or BLOCK_SIZE, tuple(unknown))

@@ -1,0 +1,213 @@
+"""What vLLM refuses: models, formats and splits, with its own reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvplan.findings import Finding
+from kvplan.footprint.engines.engine import Served, format_refusals, refusal, split_refusals
+from kvplan.footprint.engines.versions import Rules, Version, parse_version
+from kvplan.footprint.engines.vllm_options import VllmOptions
+
+
+def refusals(
+    served: Served, rules: Rules, data: dict[str, Any], version: str, release: Version, options: VllmOptions
+) -> list[Finding]:
+    """Every refusal of one version for one deployment, and what it silently ignores."""
+    return [
+        *_model(served, rules, data, version, release, options),
+        *_formats(served, rules, data, version, release, options),
+        *split_refusals(served),
+        *_splits(served, rules, version),
+        *_options(served, rules, version, options),
+    ]
+
+
+def _late(first: str | None, release: Version) -> bool:
+    return first is not None and (parse_version(first) or release) > release
+
+
+def _model(
+    served: Served, rules: Rules, data: dict[str, Any], version: str, release: Version, options: VllmOptions
+) -> list[Finding]:
+    found = []
+    first = data["families"].get(served.family) or data["architectures"].get(served.architecture)
+    if _late(first, release):
+        found.append(
+            refusal(
+                "KV303", "model", f"vllm {version} does not serve {served.architecture}", help=f"it came with {first}"
+            )
+        )
+    limits = {layer.limit_tokens for layer in served.layers}
+    if served.family in ("qwen2", "qwen3") and len(limits) > 1:
+        message = (
+            "vllm refuses Qwen 2 and 3 whose layers differ in their window (max_window_layers below the layer count)"
+        )
+        found.append(refusal("KV303", "model", message, help="turn use_sliding_window off in the config"))
+    if rules["prefix_caching_two_types"] and options.prefix_caching and None in limits and len(limits) > 2:
+        message = f"vllm {version} caches prefixes only for full attention and one other kind of layer"
+        found.append(
+            refusal("KV303", "model", message, help="use 0.14 or later, or --engine-option prefix_caching=off")
+        )
+    return found
+
+
+def _formats(
+    served: Served, rules: Rules, data: dict[str, Any], version: str, release: Version, options: VllmOptions
+) -> list[Finding]:
+    kv, latent = served.kv, any(layer.kind == "mla" for layer in served.layers)
+    if kv.splits:
+        return [refusal("KV302", "kv", f"vllm stores K and V in one format, not {kv.name}", help="give one format")]
+    name, first = kv.k.name, data["formats"].get(kv.k.name)
+    if first is None:
+        known = ", ".join(data["formats"])
+        return [refusal("KV302", "kv", f"vllm has no KV format {name}", help=f"its formats: {known}")]
+    found = format_refusals(served)
+    if _late(first, release):
+        found.append(refusal("KV302", "kv", f"vllm {version} has no KV format {name}", help=f"it came with {first}"))
+    if latent and name == "nvfp4":
+        found.append(refusal("KV302", "kv", "vllm refuses nvfp4 for a latent cache (MLA)", help="use fp8_e4m3"))
+    if latent and name == "fp8_e5m2":
+        found.append(refusal("KV302", "kv", "no latent (MLA) attention of vllm stores fp8_e5m2", help="use fp8_e4m3"))
+    if latent and name.startswith("fp8") and not rules["mla_fp8"]:
+        found.append(
+            refusal(
+                "KV302", "kv", f"vllm {version} stores a latent cache (MLA) in 16 bits only", help="use 0.10.2 or later"
+            )
+        )
+    if name == "nvfp4" and not rules["nvfp4_windows"] and any(layer.limit_tokens for layer in served.layers):
+        found.append(
+            refusal(
+                "KV302", "kv", f"vllm {version} counts nvfp4 windows at one byte an element", help="use 0.21 or later"
+            )
+        )
+    if (
+        name == "nvfp4"
+        and options.compute_capability[0] in (8, 9, 12)
+        and any(64 in layer.widths for layer in served.layers)
+    ):
+        found.append(
+            refusal(
+                "KV302",
+                "kv",
+                "vllm refuses nvfp4 for heads of 64 on this device (compute capability 8, 9 or 12)",
+                help="use fp8_e4m3",
+            )
+        )
+    if served.family == "falcon" and kv.k.group_bytes != 2 and rules["falcon_ignores_format"]:
+        message = f"vllm ignores {name} for Falcon: its attention is built without the cache's configuration, 16 bits are stored"
+        found.append(refusal("KV305", "kv", message, help="plan with bf16"))
+    return found
+
+
+def _splits(served: Served, rules: Rules, version: str) -> list[Finding]:
+    found, split = [], served.split
+    heads = {getattr(layer, "num_kv_heads", 0) for layer in served.layers}
+    if served.family == "gpt_oss" and split.tensor_parallel > min(heads):
+        message = (
+            f"vllm's gpt-oss divides {min(heads)} KV heads by {split.tensor_parallel} ranks to none and fails at start"
+        )
+        found.append(refusal("KV301", "tensor_parallel", message, help=f"use at most {min(heads)}"))
+    if split.context_parallel > 1:
+        found += _context_parallel(served, rules, version)
+    if split.decode_context_parallel > 1:
+        found += _decode_context_parallel(served, rules, version)
+    return found
+
+
+def _context_parallel(served: Served, rules: Rules, version: str) -> list[Finding]:
+    """Prefill context parallelism: no backend before 0.26, latent models from then, and the cache is not divided."""
+    state, split = rules["context_parallel"], served.split
+    path = "context_parallel"
+    if state != "mla":
+        reason = (
+            "has no prefill context parallelism"
+            if state == "none"
+            else "has no attention that supports prefill context parallelism"
+        )
+        return [refusal("KV301", path, f"vllm {version} {reason}", help="use 0.26 or later, with a latent (MLA) model")]
+    if any(layer.kind != "mla" for layer in served.layers):
+        return [
+            refusal(
+                "KV301",
+                path,
+                "prefill context parallelism of vllm supports latent (MLA) models only",
+                help="use tensor or pipeline parallelism",
+            )
+        ]
+    allowed = {1, split.context_parallel, split.tensor_parallel * split.context_parallel}
+    if split.decode_context_parallel not in allowed:
+        message = f"with {split.context_parallel} prefill context ranks, decode context parallelism is one of {sorted(allowed)}"
+        return [refusal("KV301", "decode_context_parallel", message, help="use one of these")]
+    return []
+
+
+def _decode_context_parallel(served: Served, rules: Rules, version: str) -> list[Finding]:
+    """Source: vLLM config/model.py, verify_with_parallel_config; kv_cache_interface.py asserts against windows."""
+    state, split = rules["decode_context_parallel"], served.split
+    path, ranks, tensor = "decode_context_parallel", split.decode_context_parallel, split.tensor_parallel
+    latent = all(layer.kind == "mla" for layer in served.layers)
+    if state == "none" or (state == "mla" and not latent):
+        return [
+            refusal(
+                "KV301",
+                path,
+                f"vllm {version} has no decode context parallelism{'' if state == 'none' else ' but for MLA'}",
+                help="use 0.11.1 or later",
+            )
+        ]
+    if any(layer.limit_tokens for layer in served.layers):
+        return [
+            refusal(
+                "KV301",
+                path,
+                "vllm: DCP not support sliding window",
+                help="leave it at 1 for models with windows or chunks",
+            )
+        ]
+    if latent:
+        return []
+    heads = min(getattr(layer, "num_kv_heads", 1) for layer in served.layers)
+    if tensor <= heads:
+        return [
+            refusal(
+                "KV301",
+                path,
+                f"vllm wants more tensor ranks than KV heads ({tensor} ≤ {heads})",
+                help=f"use tensor_parallel above {heads}",
+            )
+        ]
+    if ranks > tensor // heads:
+        return [
+            refusal(
+                "KV301",
+                path,
+                f"vllm allows at most tensor_parallel ÷ KV heads = {tensor // heads} ranks, {ranks} are asked for",
+                help=f"use at most {tensor // heads}",
+            )
+        ]
+    if served.num_q_heads // heads % ranks:
+        return [
+            refusal(
+                "KV301",
+                path,
+                f"{served.num_q_heads // heads} query heads a KV head do not divide by {ranks}",
+                help="use a divisor",
+            )
+        ]
+    return []
+
+
+def _options(served: Served, rules: Rules, version: str, options: VllmOptions) -> list[Finding]:
+    found = []
+    path = "engine_options.hybrid_kv_cache_manager"
+    if options.hybrid_manager == "on" and not rules["manager_option"]:
+        found.append(
+            refusal("KV306", path, f"vllm {version} has no hybrid KV cache manager", help="use 0.9.1 or later")
+        )
+    if options.max_in_flight_tokens and rules["window_slack"] == "batched":
+        message = f"vllm {version} does not count tokens in flight: a window is admitted with one batch"
+        found.append(
+            refusal("KV305", "engine_options.max_in_flight_tokens", message, help="set limits.max_num_batched_tokens")
+        )
+    return found

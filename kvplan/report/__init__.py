@@ -1,0 +1,1 @@
+"""How it looks: a result becomes a sheet, a sheet becomes a format."""

@@ -1,0 +1,1 @@
+"""What is asked: the words a user writes, and reading them."""

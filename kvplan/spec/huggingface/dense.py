@@ -1,0 +1,114 @@
+"""Families whose layers are all alike, and the parts that every family shares: heads, head widths, layers."""
+
+from __future__ import annotations
+
+from kvplan.spec.huggingface.class_defaults import NULL_KV_HEADS_ARE_QUERY_HEADS
+from kvplan.spec.huggingface.config import MAX_LAYERS, Config
+from kvplan.spec.kinds import shown
+from kvplan.spec.layers.attention import FullAttention, SlidingAttention
+from kvplan.spec.layers.layer import Layer
+
+
+def num_layers(config: Config) -> int:
+    """Layers of the decoder."""
+    return config.whole("num_hidden_layers", "n_layer", high=MAX_LAYERS)
+
+
+def num_q_heads(config: Config) -> int:
+    """Query heads."""
+    return config.whole("num_attention_heads", "n_head", high=1 << 16)
+
+
+def hidden_size(config: Config) -> int:
+    """Width of the residual stream. [elements]"""
+    return config.whole("hidden_size", "n_embd")
+
+
+def num_kv_heads(config: Config) -> int:
+    """KV heads: as written; null or absent means the query heads where the class says so, else its default."""
+    key, heads = "num_key_value_heads", num_q_heads(config)
+    as_query = config.model_type in NULL_KV_HEADS_ARE_QUERY_HEADS
+    if as_query and (config.tree[key] is None if key in config.tree else key not in config.defaults):
+        return heads
+    value = config.whole(key, high=1 << 16)
+    if heads % value:
+        config.fault(
+            "KV018", key, f"{heads} query heads are not a multiple of {value} KV heads", "check both head counts"
+        )
+    return value
+
+
+def derived_head_dim(config: Config) -> int:
+    """hidden_size ÷ query heads. [elements]"""
+    hidden, heads = hidden_size(config), num_q_heads(config)
+    if hidden % heads:
+        config.fault(
+            "KV018",
+            config.spelling("hidden_size", "n_embd"),
+            f"hidden size {hidden} is not a multiple of {heads} heads",
+            help="check both, or give head_dim",
+        )
+    return max(1, hidden // heads)
+
+
+def head_dim(config: Config) -> int:
+    """Width of a head: ``head_dim`` where it is given and not 0, else hidden_size ÷ query heads. [elements]"""
+    return config.optional_whole("head_dim", high=1 << 16) or derived_head_dim(config)
+
+
+def given_head_dim(config: Config) -> int:
+    """Width of a head of classes that never derive it: ``head_dim`` or the class default. [elements]"""
+    return config.whole("head_dim", high=1 << 16)
+
+
+def attention_layer(heads: int, width: int, window: int | None) -> Layer:
+    """A layer with a window, or a full one."""
+    return SlidingAttention(heads, width, width, window) if window else FullAttention(heads, width, width)
+
+
+def repeat(config: Config, heads: int, width: int) -> tuple[Layer, ...]:
+    """All layers alike and full."""
+    if config.tree.get("sliding_window"):
+        config.fault(
+            "KV015",
+            "sliding_window",
+            "a window in this architecture is not yet supported",
+            "describe the layers as a mapping",
+        )
+    return (FullAttention(heads, width, width),) * num_layers(config)
+
+
+def multi_head(config: Config) -> tuple[Layer, ...]:
+    """As many KV heads as query heads, hidden_size ÷ heads wide.
+
+    Families: GPT-2, OPT, GPT-J.
+    """
+    return repeat(config, num_q_heads(config), derived_head_dim(config))
+
+
+def multi_query_or_all(config: Config) -> tuple[Layer, ...]:
+    """One KV head with ``multi_query``, else all.
+
+    Family: GPT-BigCode (StarCoder).
+    """
+    heads = 1 if config.flag("multi_query") else num_q_heads(config)
+    return repeat(config, heads, derived_head_dim(config))
+
+
+def falcon(config: Config) -> tuple[Layer, ...]:
+    """One KV head in the old architecture with ``multi_query``; ``num_kv_heads`` (null: all) in the new one.
+
+    Source: transformers 5.23 FalconConfig; vLLM model_arch_config_convertor.py: num_kv_heads is ignored for multi_query.
+    """
+    if "head_dim" in config.tree:
+        config.fault(
+            "KV001",
+            "head_dim",
+            f"a Falcon config has no head_dim ({shown(config.tree['head_dim'])})",
+            help="remove it: it is hidden_size ÷ heads",
+        )
+    heads = num_q_heads(config)
+    if config.flag("multi_query") and not config.flag("new_decoder_architecture"):
+        return repeat(config, 1, derived_head_dim(config))
+    kv_heads = config.optional_whole("num_kv_heads", low=1, high=1 << 16) or heads
+    return repeat(config, kv_heads, derived_head_dim(config))

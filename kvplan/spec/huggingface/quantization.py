@@ -1,0 +1,112 @@
+"""What a checkpoint's own config says of storage: the scheme of its weights, and the format of its KV cache.
+
+The effect on the KV cache is vLLM's (0.32: utils/torch_utils.py, layers/quantization/): a scheme that only the weights
+follow leaves K and V in the model's 16-bit type. Float32 checkpoints are served in 16 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kvplan.spec.formats import FORMATS, KVFormat
+from kvplan.spec.huggingface.config import Config
+from kvplan.spec.kinds import shown
+from kvplan.spec.tree import Tree
+
+
+class Storage(NamedTuple):
+    """How a checkpoint is stored."""
+
+    kv_format: KVFormat
+    kv_format_source: str
+    quantization: str
+
+
+def read_storage(top: Config, text: Config, *, latent: bool) -> Storage:
+    """Storage by the config's own words.
+
+    top, text: the config and its text part (the same where it is not a wrapper).
+    latent: whether every layer is MLA, which ignores a compressed-tensors KV scheme.
+    """
+    dtype_key, dtype = _dtype(top, text)
+    name = "fp16" if dtype == "float16" and top.model_type not in ("gemma2", "gemma3", "gemma3_text") else "bf16"
+    source = f"{dtype_key}: {dtype}" if dtype else "no dtype in the config: served in bf16"
+    if dtype == "float32":
+        source += ", served in bf16"
+    scheme = _scheme(top, text)
+    words = "" if scheme is None else _words(scheme)
+    scheme_format = None if scheme is None else _kv_format(scheme, latent=latent)
+    if scheme_format:
+        name, source = scheme_format, f"quantization_config ({scheme.get('quant_method') if scheme else ''})"
+    item = FORMATS[name]
+    return Storage(KVFormat(item, item), source, words)
+
+
+def _dtype(top: Config, text: Config) -> tuple[str, str]:
+    for config in (top, text):
+        for key in ("dtype", "torch_dtype"):
+            value = config.tree.get(key)
+            if value is None:
+                continue
+            if not isinstance(value, str):
+                config.fault("KV007", key, f"wants the name of a type, has {shown(value)}", "write bfloat16 or float16")
+                return key, ""
+            return key, value.removeprefix("torch.")[:40]
+    return "", ""
+
+
+def _scheme(top: Config, text: Config) -> Mapping[str, Tree] | None:
+    for config in (top, text):
+        for key in ("quantization_config", "compression_config"):
+            value = config.tree.get(key)
+            if value is None:
+                continue
+            if not isinstance(value, dict):
+                config.fault(
+                    "KV007", key, f"wants a mapping, has {shown(value)}", "copy it from the checkpoint's config.json"
+                )
+                return None
+            return value
+    return None
+
+
+def _words(scheme: Mapping[str, Tree]) -> str:
+    """The weights' scheme, as short as a line: the method and its sizes."""
+    parts = [_plain(scheme.get("quant_method")) or "unknown method"]
+    for key in ("quant_algo", "fmt", "format", "bits", "w_bit", "group_size", "q_group_size", "activation_scheme"):
+        if text := _plain(scheme.get(key)):
+            parts.append(f"{key} {text}")
+    block = scheme.get("weight_block_size")
+    if isinstance(block, list):
+        parts.append("blocks of " + "×".join(_plain(size) for size in block[:3]))
+    return ", ".join(parts)
+
+
+def _plain(value: Tree) -> str:
+    return str(value)[:40] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _kv_format(scheme: Mapping[str, Tree], *, latent: bool) -> str | None:
+    """The KV format that a scheme sets, or None where K and V keep the model's type."""
+    method = (_plain(scheme.get("quant_method"))).lower().replace("_", "-")
+    if method.startswith("modelopt"):
+        return _modelopt(scheme)
+    if method == "compressed-tensors" and not latent:
+        return "fp8_e4m3" if isinstance(scheme.get("kv_cache_scheme"), dict) else None
+    return None
+
+
+def _modelopt(scheme: Mapping[str, Tree]) -> str | None:
+    nested = scheme.get("quantization")
+    levels = [nested, scheme] if isinstance(nested, dict) else [scheme]
+    value = next(
+        (level[key] for key in ("kv_cache_scheme", "kv_cache_quant_algo") for level in levels if level.get(key)), None
+    )
+    if isinstance(value, str):
+        return {"FP8": "fp8_e4m3", "NVFP4": "nvfp4"}.get(value.upper())
+    if isinstance(value, dict) and value.get("type") == "float":
+        if value.get("num_bits") == 8 and value.get("dynamic") is False:
+            return "fp8_e4m3"
+        return "nvfp4" if value.get("num_bits") == 4 else None
+    return None

@@ -1,0 +1,162 @@
+"""A law of lengths ▸ sizes: the mean of each 1/n of its probability, so that totals are exact in the mean.
+
+No seed and no order enters: the same law gives the same sizes. Sizes are whole tokens whose sum is the sum of the
+means, rounded once. Median and p99 are of the law before its cap; the mass above ``max`` sits at ``max``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Any
+
+from kvplan.findings import join_path
+from kvplan.spec.kinds import INVALID, Choice, Kind, Reading, Tokens, shown
+from kvplan.spec.tree import Tree
+
+MAX_SIZES = 4096
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long something is: a number of tokens, or a law of them.
+
+    distribution: constant | uniform | exponential | lognormal.
+    low, high: the least and the most. [tokens]
+    location, scale: of the law before its cap: uniform ignores both; exponential has its mean in ``scale``; lognormal
+        has the mean and the deviation of the logarithm.
+    """
+
+    distribution: str
+    low: int
+    high: int
+    location: float = 0.0
+    scale: float = 0.0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every draw is the same."""
+        return self.low == self.high
+
+    def sizes(self, count: int) -> list[int]:
+        """The means of ``count`` strata of equal probability, ascending, rounded so that their sum is kept. [tokens]"""
+        if self.is_constant:
+            return [self.low] * count
+        edges = [self._partial_mean(index / count) for index in range(count + 1)]
+        whole = [round(edge * count) for edge in edges]
+        return [min(self.high, max(self.low, after - before)) for before, after in pairwise(whole)]
+
+    def _partial_mean(self, share: float) -> float:
+        """The mean of the lowest ``share`` of draws, times that share: ∫ of the quantile from 0 to share. [tokens]"""
+        if share <= 0:
+            return 0.0
+        if self.distribution == "uniform":
+            return share * (self.low + (self.high - self.low) * share / 2)
+        cap = self._share_below(self.high)
+        inner = min(share, cap)
+        if self.distribution == "exponential":
+            # ∫₀ˢ −m·ln(1−u) du = m·(s + (1−s)·ln(1−s))
+            body = self.scale * (inner + (1 - inner) * math.log1p(-inner)) if inner < 1 else self.scale
+        else:
+            # ∫₀ˢ exp(μ + σ·z(u)) du = exp(μ + σ²/2)·Φ(z(s) − σ)
+            z = _NORMAL.inv_cdf(inner) if 0 < inner < 1 else math.inf
+            body = math.exp(self.location + self.scale**2 / 2) * (_NORMAL.cdf(z - self.scale) if z < math.inf else 1.0)
+        return body + max(0.0, share - cap) * self.high
+
+    def _share_below(self, tokens: int) -> float:
+        if self.distribution == "exponential":
+            return -math.expm1(-tokens / self.scale)
+        return _NORMAL.cdf((math.log(tokens) - self.location) / self.scale)
+
+
+def constant(tokens: int) -> Length:
+    """The law of one length. [tokens]"""
+    return Length("constant", tokens, tokens)
+
+
+_KEYS = {
+    "uniform": ("min", "max"),
+    "exponential": ("mean", "max"),
+    "lognormal": ("median", "p99", "max"),
+}
+
+
+class LengthKind:
+    """A token count, or a law with its parameters."""
+
+    words = "a token count, or a law like {distribution: lognormal, median: 8Ki, p99: 100Ki, max: 131072}"
+
+    def __init__(self, low: int = 1) -> None:
+        self._tokens: Kind = Tokens(low)
+        self._low = low
+
+    def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+        """A Length, or INVALID with findings."""
+        if not isinstance(tree, dict):
+            tokens = self._tokens.read(tree, path, reading)
+            return INVALID if tokens is INVALID else constant(tokens)
+        if "trace" in tree:
+            return reading.fault(
+                "KV015",
+                join_path(path, "trace"),
+                "lengths from a trace are not yet supported",
+                help="give a law",
+                on_key=True,
+            )
+        if "distribution" not in tree:
+            return reading.fault(
+                "KV008",
+                join_path(path, "distribution"),
+                "missing key `distribution`",
+                help=f"one of {', '.join(_KEYS)}",
+            )
+        name = Choice(tuple(_KEYS), "distribution").read(tree["distribution"], join_path(path, "distribution"), reading)
+        return INVALID if name is INVALID else self._law(name, tree, path, reading)
+
+    def _law(self, name: str, tree: dict[str, Tree], path: str, reading: Reading) -> Any:  # noqa: ANN401
+        keys = _KEYS[name]
+        values: dict[str, Any] = {}
+        for key in tree:
+            if key not in (*keys, "distribution"):
+                reading.fault(
+                    "KV001",
+                    join_path(path, key),
+                    f"unknown key {shown(key)}",
+                    help=f"a {name} law takes {', '.join(keys)}",
+                    on_key=True,
+                )
+                return INVALID
+        for key in keys:
+            if key not in tree:
+                return reading.fault(
+                    "KV008", join_path(path, key), f"missing key `{key}`", help=f"a {name} law takes {', '.join(keys)}"
+                )
+            values[key] = self._tokens.read(tree[key], join_path(path, key), reading)
+        if any(value is INVALID for value in values.values()):
+            return INVALID
+        return self._checked(name, values, path, reading)
+
+    def _checked(self, name: str, values: dict[str, int], path: str, reading: Reading) -> Any:  # noqa: ANN401
+        high = values["max"]
+        order = [values[key] for key in _KEYS[name] if key not in ("max", "p99")] + (
+            [values["p99"]] if name == "lognormal" else []
+        )
+        if min(values.values()) < 1 and name != "uniform":
+            return reading.fault(
+                "KV010", path, f"a {name} law needs token counts of 1 or more", help="write a plain number for none"
+            )
+        if order[0] > high or order != sorted(order):
+            return reading.fault(
+                "KV018", path, f"{' ≤ '.join(_KEYS[name])} does not hold", help="check the parameters of the law"
+            )
+        if name == "uniform":
+            return Length(name, values["min"], high)
+        if name == "exponential":
+            return Length(name, self._low, high, scale=float(values["mean"]))
+        if values["p99"] == values["median"]:
+            return constant(min(values["median"], high))
+        spread = math.log(values["p99"] / values["median"]) / _NORMAL.inv_cdf(0.99)
+        return Length(name, self._low, high, math.log(values["median"]), spread)

@@ -1,0 +1,41 @@
+"""What a model keeps: its layers in order, and what engines need to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvplan.findings import Finding
+from kvplan.spec.formats import KVFormat
+from kvplan.spec.layers.layer import Layer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A decoder as far as its cache goes.
+
+    name: what it is called in results.
+    architecture: the class named in its config, or ``mapping``.
+    family: which rules engines apply beyond the layers (``cohere2``, ``falcon`` …), or ``mapping``.
+    layers: one entry a layer, in order; equal layers are equal values.
+    hidden_size: width of the residual stream, for the naive formula. [elements]
+    num_q_heads: query heads, which tensor parallelism has to divide.
+    max_position_embeddings: trained positions; None where the config does not say. [tokens]
+    kv_format: how the checkpoint itself says that K and V are stored.
+    kv_format_source: where it says so.
+    quantization: the scheme of the weights in words, empty for none.
+    source: where the figures come from.
+    notes: what was taken from class defaults, and the like.
+    """
+
+    name: str
+    architecture: str
+    family: str
+    layers: tuple[Layer, ...]
+    hidden_size: int
+    num_q_heads: int
+    max_position_embeddings: int | None
+    kv_format: KVFormat
+    kv_format_source: str
+    quantization: str
+    source: str
+    notes: tuple[Finding, ...] = ()

@@ -1,0 +1,80 @@
+"""The tree that a text becomes: plain data with the places of its paths, and the bounds that every text is held to.
+
+The tree is dict, list, str, int, Decimal (a number with a point or an exponent), bool, None. It knows nothing of what
+the keys mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvplan.errors import SpecError
+from kvplan.findings import KEY, Finding, Place, Source, excerpt
+
+MAX_DEPTH = 64
+MAX_NODES = 50_000  # aliases count as many times as they are used
+MAX_ALIASES = 100
+MAX_DIGITS = 40
+
+Tree = Any  # dict[str, Tree] | list[Tree] | str | int | Decimal | bool | None
+
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text as a tree, the source of its places, and what was noticed that is not wrong."""
+
+    tree: Tree
+    source: Source
+    notes: tuple[Finding, ...] = ()
+
+
+def decode(content: bytes, name: str) -> str:
+    """Bytes ▸ text: UTF-8, or UTF-16 with a byte-order mark.
+
+    Raises: SpecError (KV003) at the line and column of the first byte that is not text.
+    """
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(encoding, errors="replace")
+        message = f"byte {error.start} is not {'UTF-16' if encoding == 'utf-16' else 'UTF-8'}"
+        raise SpecError(
+            [located(name, "", "KV003", message, point(before, len(before)), help="save the file as UTF-8")]
+        ) from None
+    if match := _UNPRINTABLE.search(text):
+        message = f"a control character (U+{ord(match[0]):04X})"
+        place = point(text, match.start())
+        raise SpecError([located(name, text, "KV003", message, place, help="remove it, or save the file as text")])
+    return text
+
+
+def point(text: str, index: int) -> Place:
+    """The place of one code point of a text."""
+    line = text.count("\n", 0, index) + 1
+    column = index - (text.rfind("\n", 0, index) + 1) + 1
+    return Place(line, column, line, column + 1)
+
+
+def located(
+    name: str, text: str, rule: str, message: str, place: Place, *, path: str = "", help: str = "", note: str = ""
+) -> Finding:
+    """A finding at a place of a text."""
+    return Finding(rule, path, message, note=note, help=help, place=place, file=name, excerpt=excerpt(text, place))
+
+
+def flag_document(flags: Mapping[str, tuple[Tree, str]]) -> Document:
+    """Flags as a document: path ▸ (value, the words on the command line); carets stand under the words."""
+    places: dict[str, Place] = {}
+    text = ""
+    for path, (_, words) in flags.items():
+        start = len(text) + (1 if text else 0)
+        text += (" " if text else "") + words.replace("\n", " ")
+        place = Place(1, start + 1, 1, len(text) + 1)
+        places[path] = places[KEY + path] = place
+    return Document({path: value for path, (value, _) in flags.items()}, Source("command line", text, lambda: places))

@@ -1,0 +1,244 @@
+"""Text and flags ▸ Workload: flat or nested, with values set over what was written, and every finding in one pass."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kvplan.errors import SpecError
+from kvplan.findings import Finding, join_path
+from kvplan.spec.kinds import Reading, nearest, shown
+from kvplan.spec.lengths import constant
+from kvplan.spec.reader import read_fields, written
+from kvplan.spec.tree import Document, Tree
+from kvplan.spec.workload import Deployment, RequestClass, Workload
+
+FLAT_KEYS = ("model", "kv", "engine", "engine_options")  # of a deployment, at the top level of a flat file
+_STEP = re.compile(r"\.?([A-Za-z_][\w-]*)|\.?\[?([0-9]{1,6})\]?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A workload as it was written: a tree, the text it came from, and values set over it.
+
+    overlays: path ▸ the document of the flag that set it.
+    folder: where the text lies, for paths inside it; None where it is no file.
+    """
+
+    tree: Tree
+    document: Document
+    folder: Path | None = None
+    overlays: dict[str, Document] = field(default_factory=dict)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the one deployment is written at the top level."""
+        return isinstance(self.tree, dict) and "deployments" not in self.tree
+
+    def deployment_path(self, index: int, key: str) -> str:
+        """The path of a key of a deployment, as this text has it."""
+        if not self.is_flat:
+            return join_path(join_path("deployments", index), key)
+        return key if key.split(".")[0] in FLAT_KEYS else join_path("deployment", key)
+
+    def locate(self, finding: Finding) -> Finding:
+        """The finding at its place in the file, or in the flag that set the value."""
+        for path in sorted(self.overlays, key=len, reverse=True):
+            if finding.path == path or finding.path.startswith((path + ".", path + "[")):
+                return self.overlays[path].source.locate(finding)
+        return self.document.source.locate(finding)
+
+    def with_value(self, path: str, value: Tree, document: Document, clear: tuple[str, ...] = ()) -> Written:
+        """The same with one value set; ``clear`` names keys beside it that it replaces.
+
+        Raises: SpecError (KV001, KV011) if the path leads nowhere.
+        """
+        tree = copy.deepcopy(self.tree)
+        steps = split_path(path)
+        if steps is None:
+            raise SpecError(
+                [
+                    document.source.locate(
+                        Finding(
+                            "KV011",
+                            path,
+                            f"`{path[:80]}` is not a path",
+                            help="write like deployments.0.tensor_parallel=16",
+                        )
+                    )
+                ]
+            )
+        node = tree
+        for step, following in zip(steps, [*steps[1:], None], strict=True):
+            missing = isinstance(node, dict) and isinstance(step, str) and step not in node
+            if missing and following is not None:
+                node[step] = {}
+            if not _holds(node, step, last=following is None):
+                message = f"`{path[:80]}` leads nowhere: there is no {shown(str(step))} at this level"
+                raise SpecError(
+                    [
+                        document.source.locate(
+                            Finding("KV011", path, message, help="name keys and list positions that the workload has")
+                        )
+                    ]
+                )
+            if following is None:
+                node[step] = value
+                for key in clear:
+                    node.pop(key, None)
+            else:
+                node = node[step]
+        return replace(self, tree=tree, overlays={**self.overlays, path: document})
+
+
+def split_path(path: str) -> list[str | int] | None:
+    """``deployments.0.model`` or ``deployments[0].model`` ▸ its steps; None if it is no path."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(path):
+        match = _STEP.match(path, position)
+        if match is None or match.end() == position:
+            return None
+        steps.append(match[1] if match[1] else int(match[2]))
+        position = match.end()
+    return steps or None
+
+
+def _holds(node: Tree, step: str | int, *, last: bool) -> bool:
+    if isinstance(node, list):
+        return isinstance(step, int) and step < len(node)
+    return isinstance(node, dict) and isinstance(step, str) and (last or step in node)
+
+
+def read_workload(source: Written) -> Workload:
+    """The workload that was written.
+
+    Raises: SpecError with every finding of the text and the flags.
+    """
+    reading = Reading()
+    workload = _read(source, reading)
+    findings = [source.locate(finding) for finding in reading.findings]
+    if workload is None or reading.failed:
+        raise SpecError([*findings, *source.document.notes])
+    return replace(workload, written=source, notes=(*source.document.notes, *findings))
+
+
+def _read(source: Written, reading: Reading) -> Workload | None:
+    tree = source.tree
+    if not isinstance(tree, dict):
+        reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help="begin with `kvplan: 1`")
+        return None
+    if tree.get("kvplan", 1) != 1 or isinstance(tree.get("kvplan"), bool):
+        reading.fault(
+            "KV010", "kvplan", f"the format version {shown(tree['kvplan'])} is not known", help="write kvplan: 1"
+        )
+    fields = written(Workload)
+    if source.is_flat:
+        fields = [item for item in fields if item.name != "deployments"]
+        values = read_fields(fields, tree, "", reading, also_known=(*FLAT_KEYS, "deployment", "deployments"))
+        deployments = _flat_deployment(tree, reading)
+    else:
+        for key in (*FLAT_KEYS, "deployment"):
+            if key in tree:
+                reading.fault(
+                    "KV018",
+                    key,
+                    f"`{key}` at the top level beside `deployments`",
+                    help="move it into a deployment, or write the one deployment flat",
+                    on_key=True,
+                )
+        values = read_fields(fields, tree, "", reading, also_known=(*FLAT_KEYS, "deployment"))
+        deployments = values.pop("deployments") if values else None
+    if values is None or deployments is None:
+        return None
+    workload = Workload(**values, deployments=deployments)
+    return replace(workload, requests=_checked_requests(workload, reading))
+
+
+def _flat_deployment(tree: dict[str, Tree], reading: Reading) -> tuple[Deployment, ...] | None:
+    fields = {item.name: item for item in written(Deployment)}
+    nested = tree.get("deployment", {})
+    if not isinstance(nested, dict):
+        reading.fault(
+            "KV007", "deployment", f"wants a mapping, has {shown(nested)}", help="write like {tensor_parallel: 8}"
+        )
+        nested = {}
+    top = read_fields(
+        [fields[name] for name in FLAT_KEYS], {k: v for k, v in tree.items() if k in FLAT_KEYS}, "", reading
+    )
+    rest = read_fields([item for name, item in fields.items() if name not in FLAT_KEYS], nested, "deployment", reading)
+    return None if top is None or rest is None else (Deployment(**top, **rest),)
+
+
+def _checked_requests(workload: Workload, reading: Reading) -> tuple[RequestClass, ...]:
+    """Names filled in and unique, deployments known, lengths complete."""
+    names = [deployment.name for deployment in workload.deployments]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            reading.fault(
+                "KV002",
+                f"deployments[{index}].name",
+                f"a second deployment called `{name}`",
+                help="give each its own name",
+            )
+    seen: set[str] = set()
+    checked = []
+    for index, request in enumerate(workload.requests):
+        path = f"requests[{index}]"
+        name = request.name or f"requests-{index + 1}"
+        if name in seen:
+            reading.fault("KV002", f"{path}.name", f"a second class called `{name}`", help="give each its own name")
+        seen.add(name)
+        deployment = _deployment_of(request, names, path, reading)
+        checked.append(_with_lengths(replace(request, name=name, deployment=deployment), path, reading))
+    return tuple(checked)
+
+
+def _deployment_of(request: RequestClass, names: list[str], path: str, reading: Reading) -> str:
+    if request.deployment and request.deployment not in names:
+        hint = nearest(request.deployment, names)
+        reading.fault(
+            "KV011",
+            f"{path}.deployment",
+            f"unknown deployment `{request.deployment}`",
+            help=hint or f"known: {', '.join(names)}",
+        )
+    elif not request.deployment and len(names) > 1:
+        reading.fault(
+            "KV008",
+            f"{path}.deployment",
+            "missing key `deployment`: there are several",
+            help=f"one of {', '.join(names)}",
+        )
+    return request.deployment or names[0]
+
+
+def _with_lengths(request: RequestClass, path: str, reading: Reading) -> RequestClass:
+    if request.context is not None and (request.input is not None or request.output is not None):
+        other = "input" if request.input is not None else "output"
+        reading.fault(
+            "KV018",
+            f"{path}.context",
+            f"`context` and `{other}` contradict each other",
+            help="give context alone, or input and output",
+            on_key=True,
+        )
+    if request.context is None and request.input is None:
+        reading.fault(
+            "KV008",
+            f"{path}.input",
+            "neither `input` nor `context` says how long the sequences are",
+            help="add input and output, or context",
+        )
+    length = request.context or request.input or constant(1)
+    prefix = request.prefix
+    if prefix is not None and prefix.tokens > length.high:
+        reading.fault(
+            "KV105",
+            f"{path}.prefix.tokens",
+            f"a prefix of {prefix.tokens:,} tokens in an input of {length.high:,}",
+            help="the prefix is part of the input: make it shorter, or the input longer",
+        )
+    return replace(request, input=length, output=request.output or constant(0))

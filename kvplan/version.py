@@ -1,0 +1,3 @@
+"""The version, in one line."""
+
+VERSION = "0.1.0"
