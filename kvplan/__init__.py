@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from kvplan.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from kvplan.checks.check import check
     from kvplan.answers.request import load
     from kvplan.answers.size import size
+    from kvplan.checks.check import check
     from kvplan.errors import KvplanError, SpecError
     from kvplan.findings import Finding
 

@@ -25,7 +25,9 @@ def catalog_model(name: str) -> Model:
     """
     entry = catalog.model_entry(name)
     config = Document(entry.tree["config"], entry.source)
-    return replace(read_config(config, name), source=f"catalog; {entry.tree['source']}")
+    model = read_config(config, name)
+    # What the entry leaves out was checked when it was written: its class defaults are no news to a user.
+    return replace(model, source=f"catalog; {entry.tree['source']}", notes=())
 
 
 def resolve_model(tree: Tree, path: str, folder: Path | None, roots: Sequence[Path]) -> Model:

@@ -1,0 +1,168 @@
+"""Which models are known, and what each keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kvplan.answers.size_result import FORMAT_VERSION
+from kvplan.errors import SpecError
+from kvplan.findings import Finding
+from kvplan.footprint.sizing import bytes_by_limit, group_layers, size_sequences
+from kvplan.spec import catalog
+from kvplan.spec.formats import KVFormat, format_by_name, format_names
+from kvplan.spec.layers.layer import count_layers
+from kvplan.spec.model import Model
+from kvplan.spec.models import catalog_model, resolve_model
+from kvplan.version import VERSION
+
+_POINTS = 97  # of a curve
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """Equal layers of a model; ``keeps_tokens`` is 0 for all. [tokens], [elements], [bytes]"""
+
+    kind: str
+    count: int
+    num_kv_heads: int
+    widths: str
+    keeps_tokens: int
+    bytes_per_token: int
+    all_bytes_per_token: int
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """What a model keeps, in one format and on one rank."""
+
+    model: str
+    architecture: str
+    num_layers: int
+    num_q_heads: int
+    hidden_size: int
+    max_position_embeddings: int | None
+    kv_format: str
+    kv_format_source: str
+    quantization: str
+    source: str
+    model_bytes_per_token: int
+    model_bytes_per_token_unbounded: int
+    layers: tuple[LayerLine, ...]
+    curve_tokens: tuple[int, ...]
+    curve_bytes: tuple[int, ...]
+    notes: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the view."""
+        tree: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        tree["layers"] = [{item.name: getattr(line, item.name) for item in fields(line)} for line in self.layers]
+        tree["notes"] = [note.to_dict() for note in self.notes]
+        return {"format_version": FORMAT_VERSION, "kind": "model", "kvplan": VERSION, **tree}
+
+
+@dataclass(frozen=True)
+class ModelList:
+    """Every model of the catalog."""
+
+    models: tuple[ModelView, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of the list: each model without its curve."""
+        keys = (
+            "model",
+            "architecture",
+            "num_layers",
+            "max_position_embeddings",
+            "kv_format",
+            "model_bytes_per_token",
+            "model_bytes_per_token_unbounded",
+            "source",
+        )
+        return {
+            "format_version": FORMAT_VERSION,
+            "kind": "models",
+            "kvplan": VERSION,
+            "models": [{key: getattr(view, key) for key in keys} for view in self.models],
+        }
+
+
+def list_models() -> ModelList:
+    """Every model of the catalog, by name."""
+    return ModelList(tuple(_view(catalog_model(name), None) for name in catalog.model_names()))
+
+
+def show_model(name: str, kv_format: str | None = None) -> ModelView:
+    """What a model keeps.
+
+    name: a catalog name, or a path to a config.json or its folder.
+    kv_format: a format other than the checkpoint's own.
+    Raises: SpecError for an unknown model or format, or one whose vectors the format does not divide.
+    """
+    if kv_format is not None and kv_format not in format_names():
+        raise SpecError(
+            [
+                Finding(
+                    "KV011",
+                    "kv_format",
+                    f"unknown format `{kv_format[:40]}`",
+                    help=f"one of {', '.join(format_names())}",
+                )
+            ]
+        )
+    return _view(resolve_model(name, "model", Path(), ()), kv_format)
+
+
+def _view(model: Model, kv_format: str | None) -> ModelView:
+    kv = model.kv_format
+    if kv_format is not None:
+        item = format_by_name(kv_format)
+        kv = KVFormat(item, item)
+    widths = {width for layer in model.layers for width in layer.widths if not kv.k.divides(width)}
+    if widths:
+        message = (
+            f"{kv.k.name} stores {kv.k.group_elements} elements together; a head of {min(widths)} is not a multiple"
+        )
+        raise SpecError([Finding("KV302", "kv_format", message, help="use a format with smaller groups")])
+    groups = group_layers(model.layers, kv)
+    by_limit = bytes_by_limit(groups)
+    tokens = _curve_tokens(model, max((limit or 0) for limit in by_limit))
+    lines = tuple(
+        LayerLine(
+            kind=layer.kind,
+            count=count,
+            num_kv_heads=layer.heads_per_rank(1),
+            widths=" + ".join(str(width) for width in layer.widths),
+            keeps_tokens=layer.limit_tokens or 0,
+            bytes_per_token=layer.bytes_per_token(kv),
+            all_bytes_per_token=layer.bytes_per_token(kv) * count,
+        )
+        for layer, count in count_layers(model.layers).items()
+    )
+    return ModelView(
+        model=model.name,
+        architecture=model.architecture,
+        num_layers=len(model.layers),
+        num_q_heads=model.num_q_heads,
+        hidden_size=model.hidden_size,
+        max_position_embeddings=model.max_position_embeddings,
+        kv_format=kv.name,
+        kv_format_source=model.kv_format_source if kv_format is None else "asked",
+        quantization=model.quantization,
+        source=model.source,
+        model_bytes_per_token=sum(by_limit.values()),
+        model_bytes_per_token_unbounded=by_limit.get(None, 0),
+        layers=lines,
+        curve_tokens=tuple(tokens),
+        curve_bytes=tuple(size_sequences(groups, np.array(tokens, dtype=np.int64)).tolist()),
+        notes=model.notes,
+    )
+
+
+def _curve_tokens(model: Model, widest: int) -> list[int]:
+    """Contexts from 0 to the trained positions, and far enough to show where the last window is full."""
+    end = max(model.max_position_embeddings or 32768, min(4 * widest, 1 << 20), 1024)
+    return [end * index // (_POINTS - 1) for index in range(_POINTS)]

@@ -1,0 +1,69 @@
+"""What goes wrong, told to the user in one place: findings, bad usage, interruptions and bugs, each with its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from kvplan.errors import SpecError
+
+EXIT_FINDINGS, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 70, 130
+
+
+def run(command: Callable[[], int], *, as_json: bool, debug: bool) -> int:
+    """Run a command and turn whatever it raises into words and an exit code."""
+    try:
+        return command()
+    except SpecError as error:
+        _tell_findings(error, as_json=as_json)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing is wrong, and nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own errors
+            tell_usage(error.format_message(), as_json=as_json)
+            return EXIT_USAGE
+        _tell_bug(error, as_json=as_json, debug=debug)
+        return EXIT_BUG
+
+
+def _tell_findings(error: SpecError, *, as_json: bool) -> None:
+    from kvplan.report.findings.text import full_text
+
+    if as_json:
+        _print_error([finding.to_dict() for finding in error.findings])
+    else:
+        sys.stderr.write(full_text(error.findings))
+
+
+def tell_usage(message: str, *, as_json: bool) -> None:
+    """Say what is wrong with a command line."""
+    if as_json:
+        _print_error([{"rule": "usage", "severity": "error", "message": message, "help": "see kvplan --help"}])
+    else:
+        sys.stderr.write(f"error: {message}\n")
+
+
+def _tell_bug(error: Exception, *, as_json: bool, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    message = f"a bug in kvplan: {type(error).__name__}: {error}"
+    if as_json:
+        _print_error(
+            [{"rule": "bug", "severity": "error", "message": message, "help": "rerun with --debug and report it"}]
+        )
+    else:
+        sys.stderr.write(f"internal error: {message}\nPlease report it with what --debug prints.\n")
+
+
+def _print_error(findings: list[dict[str, object]]) -> None:
+    from kvplan.report.formats.data import json_text
+    from kvplan.version import VERSION
+
+    sys.stdout.write(json_text({"format_version": 1, "kind": "error", "kvplan": VERSION, "findings": findings}))

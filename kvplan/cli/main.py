@@ -1,0 +1,68 @@
+"""The kvplan command: one file a command; this one hands the line to them and turns failures into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kvplan.cli import check, failures, models, size
+from kvplan.version import VERSION
+
+app = typer.Typer(
+    name="kvplan",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: rich's markdown doubles the time of --help
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"kvplan {VERSION}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def kvplan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a bug in kvplan.")] = False,
+) -> None:
+    """KV-cache capacity planner for LLM inference: exact bytes, as real engines count them.
+
+    Exit codes: 0 fine, 1 findings or does not fit, 2 bad usage or unreadable input, 70 a bug in kvplan, 130 interrupted.
+    """
+
+
+app.command()(size.size)
+app.command()(check.check)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show × shows ? instead of failing
+    code = failures.run(lambda: _invoke(arguments), as_json=_wants_json(arguments), debug="--debug" in arguments)
+    sys.exit(code)
+
+
+def _invoke(arguments: list[str]) -> int:
+    code = app(arguments, standalone_mode=False)
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether the terminal gets JSON, so that a failure is JSON too."""
+    return any(
+        item == "--format=json" or (item == "--format" and following == "json")
+        for item, following in zip(arguments, [*arguments[1:], ""], strict=True)
+    )
