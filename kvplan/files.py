@@ -25,37 +25,29 @@ def read_bytes(path: Path, *, name: str = "", roots: Sequence[Path] = (), limit:
     """
     name = name or str(path)
     try:
-        resolved = path.resolve(strict=True)
-        if roots and not any(resolved.is_relative_to(root.resolve()) for root in roots):
-            raise _refusal(
-                name,
-                "lies outside the folder of the workload",
-                "keep the file beside or below the workload, or name it on the command line",
-            )
-        # A FIFO without a writer would block an open() without O_NONBLOCK, and a device never ends.
-        descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise _refusal(name, f"is {_kind(mode)}, not a file", "name a file")
-            content = file.read(limit + 1)
+        content = _read(path, name, roots, limit + 1)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (getattr(error, "strerror", None) or "is not a path that can be opened").lower()
         raise _refusal(name, f"cannot be read: {reason}", "check the path and its permissions") from None
     if len(content) > limit:
         message = f"{name} is larger than {limit:,} bytes"
-        raise SpecError(
-            [
-                Finding(
-                    "KV004",
-                    "",
-                    message,
-                    help="a spec is small; give long lists of requests as a law or a trace",
-                    file=name,
-                )
-            ]
-        )
+        help = "a spec is small; give long lists of requests as a law or a trace"
+        raise SpecError([Finding("KV004", "", message, help=help, file=name)])
     return content
+
+
+def _read(path: Path, name: str, roots: Sequence[Path], limit: int) -> bytes:
+    resolved = path.resolve(strict=True)
+    if roots and not any(resolved.is_relative_to(root.resolve()) for root in roots):
+        help = "keep the file beside or below the workload, or name it on the command line"
+        raise _refusal(name, "lies outside the folder of the workload", help)
+    # A FIFO without a writer would block an open() without O_NONBLOCK, and a device never ends.
+    descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise _refusal(name, f"is {_kind(mode)}, not a file", "name a file")
+        return file.read(limit)
 
 
 def _kind(mode: int) -> str:

@@ -56,8 +56,7 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A stretch of text: 1-based lines and columns in code points, the end exclusive."""
 
     line: int

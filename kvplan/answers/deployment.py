@@ -1,27 +1,19 @@
-"""One deployment of a workload, unpacked: its model, its engine, its classes; the only place that calls down for size."""
+"""One deployment of a workload, unpacked: its model, its engine, its classes; all calls down for size are here."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from statistics import NormalDist
 
 from kvplan.answers.factors import factors_of
 from kvplan.answers.size_result import ClassSize, DeploymentSize, EngineLabel, LadderStep
-from kvplan.errors import SpecError
-from kvplan.findings import Finding, join_path
+from kvplan.findings import Finding
 from kvplan.footprint import ladder
 from kvplan.footprint.accounting import MEASURES, Accountant, Accounts, SharedPrefix, heaviest
-from kvplan.footprint.engines.engine import Engine, EngineRequest, Served, Split
-from kvplan.footprint.engines.registry import ENGINES
+from kvplan.footprint.engines.engine import Engine, Served
 from kvplan.footprint.sequences import NOTHING, Sequences, Total, expand
 from kvplan.footprint.sizing import bytes_by_limit
-from kvplan.spec.formats import KVFormat
-from kvplan.spec.kinds import nearest
 from kvplan.spec.model import Model
-from kvplan.spec.models import resolve_model
-from kvplan.spec.workload import Deployment, RequestClass, Workload
-from kvplan.units import MAX_INTEGER
+from kvplan.spec.workload import Deployment, RequestClass
 
 
 class DeploymentCase:
@@ -156,148 +148,3 @@ class DeploymentCase:
 
 def _sum(totals: object) -> Total:
     return sum(totals, start=NOTHING)  # type: ignore[call-overload, no-any-return]
-
-
-def open_deployment(workload: Workload, index: int, rank: int | None) -> DeploymentCase:
-    """A deployment of a workload with its classes counted.
-
-    Raises: SpecError with every refusal, at paths of the workload or places of the model's config.
-    """
-    deployment = workload.deployments[index]
-    folder = workload.written.folder
-    roots = () if folder is None or _is_flag(workload, index, "model") else (folder, Path())
-    model = _resolve(workload, index, None if _is_flag(workload, index, "model") else folder, roots)
-    served = _served(deployment, model)
-    make = ENGINES.get(deployment.engine.name)
-    if make is None:
-        hint = nearest(deployment.engine.name, ENGINES)
-        message = f"kvplan has no rule for the engine `{deployment.engine.name[:60]}`"
-        known = f"known: {', '.join(ENGINES)}"
-        raise SpecError(
-            [_at(workload, index, Finding("KV304", "engine", message, help=hint or known, note=known if hint else ""))]
-        )
-    engine = make(EngineRequest(deployment.engine.name, deployment.engine.version, deployment.engine_options, served))
-    found = [_at(workload, index, finding) for finding in engine.refusals(served)]
-    found += _rank_refusal(deployment, rank)
-    requests = [
-        (place, request) for place, request in enumerate(workload.requests) if request.deployment == deployment.name
-    ]
-    for place, request in requests:
-        found += _request_findings(place, request, deployment, model, engine, workload)
-    if any(finding.severity == "error" for finding in found):
-        raise SpecError(found)
-    case = DeploymentCase(deployment, model, engine, served, rank, float(workload.planning_quantile))
-    case.notes = [*model.notes, *found]
-    _check_range(case, requests)
-    for _, request in requests:
-        case.add(request)
-    return case
-
-
-def _is_flag(workload: Workload, index: int, key: str) -> bool:
-    return workload.written.deployment_path(index, key) in workload.written.overlays
-
-
-def _at(workload: Workload, index: int, finding: Finding) -> Finding:
-    """A finding inside a deployment, at its path in the workload."""
-    return replace(finding, path=workload.written.deployment_path(index, finding.path))
-
-
-def _resolve(workload: Workload, index: int, folder: Path | None, roots: tuple[Path, ...]) -> Model:
-    path = workload.written.deployment_path(index, "model")
-    return resolve_model(workload.deployments[index].model, path, folder, roots)
-
-
-def _served(deployment: Deployment, model: Model) -> Served:
-    kv, source = model.kv_format, model.kv_format_source
-    asked = deployment.kv
-    if asked.format:
-        kv, source = KVFormat(asked.format, asked.format), "asked"
-    elif asked.k and asked.v:
-        kv, source = KVFormat(asked.k, asked.v), "asked"
-    split = Split(
-        deployment.tensor_parallel,
-        deployment.pipeline_parallel,
-        deployment.data_parallel,
-        deployment.context_parallel,
-        deployment.decode_context_parallel,
-    )
-    step = deployment.limits.max_num_batched_tokens
-    return Served(
-        model.architecture, model.family, model.layers, model.num_q_heads, kv, source, split, asked.block_size, step
-    )
-
-
-def _rank_refusal(deployment: Deployment, rank: int | None) -> list[Finding]:
-    if rank is None or rank < deployment.pipeline_parallel:
-        return []
-    message = f"there is no pipeline rank {rank}: the {deployment.pipeline_parallel} stages count from 0"
-    return [Finding("KV010", "pipeline_rank", message, help=f"use 0 to {deployment.pipeline_parallel - 1}")]
-
-
-def _request_findings(
-    place: int, request: RequestClass, deployment: Deployment, model: Model, engine: Engine, workload: Workload
-) -> list[Finding]:
-    assert request.input is not None
-    assert request.output is not None
-    path, found = join_path("requests", place), []
-    longest = request.input.high + request.output.high
-    length_path = f"{path}.{'context' if request.context is not None else 'input'}"
-    limit = deployment.limits.max_model_len
-    if limit is not None and longest > limit:
-        found.append(
-            Finding(
-                "KV104",
-                length_path,
-                f"{longest:,} tokens are more than max_model_len {limit:,}",
-                help="raise max_model_len, or shorten the sequences",
-            )
-        )
-    trained = model.max_position_embeddings
-    if trained is not None and longest > trained:
-        found.append(
-            Finding(
-                "KV101",
-                length_path,
-                f"{longest:,} tokens are past the {trained:,} positions that {model.name} is trained for",
-            )
-        )
-    if request.prefix is not None:
-        prefix = f"{path}.prefix.tokens"
-        if not engine.shares_prefixes:
-            found.append(
-                Finding(
-                    "KV305",
-                    prefix,
-                    f"{engine.name} shares no prefix here: prefix caching is off",
-                    help="turn prefix_caching on",
-                )
-            )
-        elif request.prefix.tokens < engine.block_size:
-            message = f"a prefix of {request.prefix.tokens} tokens is less than a block of {engine.block_size}: nothing is shared"
-            found.append(Finding("KV106", prefix, message, help="only whole blocks are shared"))
-    return found
-
-
-def _check_range(case: DeploymentCase, requests: list[tuple[int, RequestClass]]) -> None:
-    """Refuse what could pass 2**62 bytes, before any array is filled."""
-    accountant = case.accountant
-    per_token = max(
-        ladder.naive_bytes_per_token(len(accountant.layers), case.model.hidden_size),
-        sum(group.block_bytes // group.block_size + 1 for blocks in accountant.stage_blocks for group in blocks),
-        4 * sum(bytes_by_limit(accountant.model_groups).values()),
-    )
-    slack = 4 * max(group.block_size for blocks in accountant.stage_blocks for group in blocks)
-    found, total = [], 0
-    for place, request in requests:
-        assert request.input is not None
-        assert request.output is not None
-        longest = request.input.high + request.output.high
-        total += (longest + slack) * per_token * accountant.ranks_per_stage * request.sequences
-        if total >= MAX_INTEGER:
-            path = f"requests[{place}].{'context' if request.context is not None else 'input'}"
-            message = "these sequences could pass 2^62 bytes over all ranks, the most that kvplan counts to"
-            found.append(Finding("KV102", path, message, help="check the length and the number of sequences"))
-            break
-    if found:
-        raise SpecError(found)

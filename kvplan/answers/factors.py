@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvplan.footprint.accounting import Accountant
 from kvplan.footprint.engines.engine import Engine, Served
@@ -11,8 +11,7 @@ from kvplan.spec.model import Model
 from kvplan.spec.workload import Deployment
 
 
-@dataclass(frozen=True)
-class Factor:
+class Factor(NamedTuple):
     """One factor: its name, its value with its unit, and its source."""
 
     factor: str
@@ -33,7 +32,8 @@ def factors_of(
         Factor("KV format", kv.name, "asked for" if served.kv_source == "asked" else served.kv_source),
     ]
     for item in dict.fromkeys((kv.k, kv.v)):
-        value = f"{item.group_bytes} B for {item.group_elements} element{'s' if item.group_elements > 1 else ''}, {item.scale}"
+        elements = f"{item.group_elements} elements" if item.group_elements > 1 else "1 element"
+        value = f"{item.group_bytes} B for {elements}, {item.scale}"
         factors.append(Factor(f"element of {item.name}", value, item.source))
     for layer, count in count_layers(accountant.layers).items():
         tensor = split.tensor_parallel

@@ -14,7 +14,7 @@ from kvplan.findings import Finding
 from kvplan.footprint.sizing import bytes_by_limit, group_layers, size_sequences
 from kvplan.spec import catalog
 from kvplan.spec.formats import KVFormat, format_by_name, format_names
-from kvplan.spec.layers.layer import count_layers
+from kvplan.spec.layers.layer import Layer, count_layers
 from kvplan.spec.model import Model
 from kvplan.spec.models import catalog_model, resolve_model
 from kvplan.version import VERSION
@@ -119,29 +119,11 @@ def show_model(name: str, kv_format: str | None = None) -> ModelView:
 def _view(model: Model, kv_format: str | None) -> ModelView:
     kv = model.kv_format
     if kv_format is not None:
-        item = format_by_name(kv_format)
-        kv = KVFormat(item, item)
-    widths = {width for layer in model.layers for width in layer.widths if not kv.k.divides(width)}
-    if widths:
-        message = (
-            f"{kv.k.name} stores {kv.k.group_elements} elements together; a head of {min(widths)} is not a multiple"
-        )
-        raise SpecError([Finding("KV302", "kv_format", message, help="use a format with smaller groups")])
+        kv = KVFormat(format_by_name(kv_format), format_by_name(kv_format))
+    _check_widths(model, kv)
     groups = group_layers(model.layers, kv)
     by_limit = bytes_by_limit(groups)
     tokens = _curve_tokens(model, max((limit or 0) for limit in by_limit))
-    lines = tuple(
-        LayerLine(
-            kind=layer.kind,
-            count=count,
-            num_kv_heads=layer.heads_per_rank(1),
-            widths=" + ".join(str(width) for width in layer.widths),
-            keeps_tokens=layer.limit_tokens or 0,
-            bytes_per_token=layer.bytes_per_token(kv),
-            all_bytes_per_token=layer.bytes_per_token(kv) * count,
-        )
-        for layer, count in count_layers(model.layers).items()
-    )
     return ModelView(
         model=model.name,
         architecture=model.architecture,
@@ -155,14 +137,36 @@ def _view(model: Model, kv_format: str | None) -> ModelView:
         source=model.source,
         model_bytes_per_token=sum(by_limit.values()),
         model_bytes_per_token_unbounded=by_limit.get(None, 0),
-        layers=lines,
+        layers=tuple(_line(layer, count, kv) for layer, count in count_layers(model.layers).items()),
         curve_tokens=tuple(tokens),
         curve_bytes=tuple(size_sequences(groups, np.array(tokens, dtype=np.int64)).tolist()),
         notes=model.notes,
     )
 
 
+def _check_widths(model: Model, kv: KVFormat) -> None:
+    widths = {width for layer in model.layers for width in layer.widths if not kv.k.divides(width)}
+    if widths:
+        message = (
+            f"{kv.k.name} stores {kv.k.group_elements} elements together; a head of {min(widths)} is not a multiple"
+        )
+        raise SpecError([Finding("KV302", "kv_format", message, help="use a format with smaller groups")])
+
+
+def _line(layer: Layer, count: int, kv: KVFormat) -> LayerLine:
+    return LayerLine(
+        kind=layer.kind,
+        count=count,
+        num_kv_heads=layer.heads_per_rank(1),
+        widths=" + ".join(str(width) for width in layer.widths),
+        keeps_tokens=layer.limit_tokens or 0,
+        bytes_per_token=layer.bytes_per_token(kv),
+        all_bytes_per_token=layer.bytes_per_token(kv) * count,
+    )
+
+
 def _curve_tokens(model: Model, widest: int) -> list[int]:
-    """Contexts from 0 to the trained positions, and far enough to show where the last window is full."""
+    """Contexts from 64 tokens to the trained positions at equal ratios, far enough to show the last window fill."""
+    first = 64
     end = max(model.max_position_embeddings or 32768, min(4 * widest, 1 << 20), 1024)
-    return [end * index // (_POINTS - 1) for index in range(_POINTS)]
+    return [round(first * (end / first) ** (index / (_POINTS - 1))) for index in range(_POINTS)]

@@ -94,7 +94,7 @@ def _from_flags(flags: Mapping[str, Any], style: str) -> Written:
 
 
 def _with_flags(written: Written, flags: Mapping[str, Any], style: str, *, alone: bool) -> Written:
-    given = [name for name in (*DEPLOYMENT_FLAGS, "kv_format", "engine_options") if flags.get(name) is not None]
+    given = [name for name in (*DEPLOYMENT_FLAGS, "kv_format", "engine_options") if flags.get(name) not in (None, {})]
     if given:
         index = _deployment_index(written, flags, given[0], style)
         for name in given:

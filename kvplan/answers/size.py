@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kvplan.answers import request
-from kvplan.answers.deployment import DeploymentCase, open_deployment
+from kvplan.answers.deployment import DeploymentCase
+from kvplan.answers.opening import open_deployment
 from kvplan.answers.size_result import DeploymentSize, Size, combine
 from kvplan.errors import SpecError
 from kvplan.findings import Finding

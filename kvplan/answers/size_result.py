@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvplan.answers.factors import Factor
 from kvplan.findings import Finding
@@ -14,16 +14,14 @@ from kvplan.version import VERSION
 FORMAT_VERSION = 1  # of the JSON; 1: first
 
 
-@dataclass(frozen=True)
-class EngineLabel:
+class EngineLabel(NamedTuple):
     """Which engine counted."""
 
     name: str
     version: str
 
 
-@dataclass(frozen=True)
-class LadderStep:
+class LadderStep(NamedTuple):
     """A running total, and what the step changed. [bytes]"""
 
     step: str
@@ -118,6 +116,8 @@ _ALIASES = ("rank_model_bytes_per_token", "rank_model_bytes_per_token_unbounded"
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a result
     if isinstance(value, Finding):
         return value.to_dict()
+    if hasattr(value, "_asdict"):
+        return value._asdict()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -121,5 +121,6 @@ def _note(bound: Bound, size: Size) -> str:
 
 def _help(bound: Bound, actual: int) -> str:
     if bound.relation == "max" and actual > bound.value > 0:
-        return f"{actual / bound.value:.2f} times the bound: fewer or shorter sequences, a smaller KV format, or a higher bound"
+        times = actual / bound.value
+        return f"{times:.2f} times the bound: fewer or shorter sequences, a smaller format, or a higher bound"
     return "change the workload, or the bound if the figure is right"

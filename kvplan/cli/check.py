@@ -20,7 +20,7 @@ def check(
         ),
     ] = None,
 ) -> None:
-    r"""Check workload files: text, engine, and their own expectations. Exit code 1 if anything is wrong in a file.
+    """Check workload files: text, engine, and their own expectations. Exit code 1 if anything is wrong in a file.
 
     \b
     kvplan check workloads/

@@ -1,4 +1,4 @@
-"""What goes wrong, told to the user in one place: findings, bad usage, interruptions and bugs, each with its exit code."""
+"""What goes wrong, told to the user in one place: findings, bad usage, interruptions, bugs, each with its exit code."""
 
 from __future__ import annotations
 

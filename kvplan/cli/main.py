@@ -35,7 +35,7 @@ def kvplan(
 ) -> None:
     """KV-cache capacity planner for LLM inference: exact bytes, as real engines count them.
 
-    Exit codes: 0 fine, 1 findings or does not fit, 2 bad usage or unreadable input, 70 a bug in kvplan, 130 interrupted.
+    Exit codes: 0 fine, 1 findings, 2 bad usage or unreadable input, 70 a bug in kvplan, 130 interrupted.
     """
 
 

@@ -13,7 +13,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, format_: Format = None) -> None:
-    r"""List the models of the catalog, or show what one keeps.
+    """List the models of the catalog, or show what one keeps.
 
     \b
     kvplan models
@@ -25,7 +25,7 @@ def models(context: typer.Context, format_: Format = None) -> None:
 
 @app.command("list")
 def list_(format_: Format = None) -> None:
-    r"""List the models of the catalog: layers by kind, bytes a token, trained positions.
+    """List the models of the catalog: layers by kind, bytes a token, trained positions.
 
     \b
     kvplan models list
@@ -48,7 +48,7 @@ def show(
     ] = None,
     format_: Format = None,
 ) -> None:
-    r"""Show one model: layers by kind, what each keeps, bytes a token, and bytes against context.
+    """Show one model: layers by kind, what each keeps, bytes a token, and bytes against context.
 
     \b
     kvplan models show gemma-3-27b

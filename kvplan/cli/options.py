@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,3 +20,26 @@ Set = Annotated[
 Deployment = Annotated[
     str | None, typer.Option(help="The one deployment that is meant, where there are several.", metavar="NAME")
 ]
+
+# What a workload is made of, as flags.
+Workload = Annotated[Path | None, typer.Argument(help="A workload file; flags are set over it, or stand alone.")]
+Model = Annotated[str | None, typer.Option(help="A catalog name, or a path to a config.json or its folder.")]
+Batch = Annotated[str | None, typer.Option(help="Sequences resident at once (default 1).", metavar="N")]
+Context = Annotated[str | None, typer.Option(help="Tokens of each sequence: 8192, 128Ki, 1M.", metavar="TOKENS")]
+KvFormat = Annotated[str | None, typer.Option(help="fp16, fp8, nvfp4, …, or k=q8_0,v=q4_0.", metavar="FORMAT")]
+BlockSize = Annotated[str | None, typer.Option(help="Tokens in a block.", metavar="TOKENS")]
+TensorParallel = Annotated[str | None, typer.Option(help="Ranks that share the heads.", metavar="N")]
+PipelineParallel = Annotated[str | None, typer.Option(help="Stages that share the layers.", metavar="N")]
+PipelineRank = Annotated[
+    str | None, typer.Option(help="The stage that rank figures are of (default: the heaviest).", metavar="N")
+]
+DataParallel = Annotated[str | None, typer.Option(help="Instances that share the sequences.", metavar="N")]
+ContextParallel = Annotated[str | None, typer.Option(help="Ranks that share the tokens.", metavar="N")]
+DecodeContextParallel = Annotated[
+    str | None, typer.Option(help="Ranks of a tensor group that share the tokens.", metavar="N")
+]
+Engine = Annotated[str | None, typer.Option(help="paged, or vllm@0.32.", metavar="ENGINE[@VERSION]")]
+EngineOption = Annotated[
+    list[str] | None, typer.Option(help="Tell the engine something. Repeatable.", metavar="KEY=VALUE")
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Show each factor and its source.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +25,7 @@ class SharedPrefix:
     count: int = 1
 
 
-@dataclass(frozen=True)
-class Accounts:
+class Accounts(NamedTuple):
     """Totals of one class.
 
     minimum: one copy of what the architecture keeps, shared prefixes once. [bytes]

@@ -1,4 +1,4 @@
-"""A class of sequences ▸ arrays of lengths, and totals over them: mean, spread, and the quantile that is planned for."""
+"""A class of sequences ▸ arrays of lengths, and totals over them: mean, spread, and the quantile planned for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Total:
         return Total(self.mean + other.mean, self.variance + other.variance, self.most + other.most)
 
     def at(self, deviations: float) -> int:
-        """The total at so many standard deviations above the mean, never past the most; the mean where nothing varies."""
+        """The total at so many deviations above the mean, never past the most; the mean where nothing varies."""
         if self.variance == 0:
             return math.ceil(self.mean)
         return min(self.most, math.ceil(float(self.mean) + deviations * math.sqrt(self.variance)))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.layer import Layer, count_layers
 from kvplan.units import MAX_INTEGER
 
-IntArray = npt.NDArray[np.int64]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 _CHUNK = 1 << 15  # tokens worked on at once: three such arrays stay in the second-level cache
 

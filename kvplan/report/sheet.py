@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Unit = Literal["text", "count", "tokens", "bytes"]
 Value = str | int
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table: the JSON key of its values, its heading and its unit."""
 
     key: str
@@ -19,8 +17,7 @@ class Column:
     unit: Unit = "text"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of values by key. One table of a sheet is its data: the one that CSV prints."""
 
     title: str
@@ -29,8 +26,7 @@ class Table:
     is_data: bool = False
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One bar: a running total, what it was before, and words. [bytes]"""
 
     label: str
@@ -39,16 +35,14 @@ class Bar:
     text: str
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(NamedTuple):
     """Bars under each other on one scale."""
 
     title: str
     bars: Sequence[Bar]
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     """Bytes against tokens, at rising tokens."""
 
     title: str
@@ -56,8 +50,7 @@ class Curve:
     bytes: Sequence[int]
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A sentence; ``kind`` is plain, note or warning."""
 
     text: str
@@ -67,8 +60,7 @@ class Note:
 Block = Table | Bars | Curve | Note
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(NamedTuple):
     """What one result shows."""
 
     title: str

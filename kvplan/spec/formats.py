@@ -84,7 +84,8 @@ ALIASES: Mapping[str, str] = {
 LATER: frozenset[str] = frozenset(
     {
         "fp8_per_token_head", "int8_per_token_head", "int4_per_token_head", "fp8_ds_mla", "nvfp4_ds_mla", "mxfp8",
-        "turboquant_k8v4", "turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_3bit_nc", "q4_1", "q5_0", "q5_1", "iq4_nl",
+        "turboquant_k8v4", "turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_3bit_nc",
+        "q4_1", "q5_0", "q5_1", "iq4_nl",
     }
 )  # fmt: skip
 

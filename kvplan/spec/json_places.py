@@ -9,7 +9,6 @@ import json
 import re
 from bisect import bisect_right
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from kvplan.findings import KEY, Finding, Place, join_path
 from kvplan.spec.tree import MAX_DEPTH, MAX_DIGITS, MAX_NODES
@@ -22,12 +21,12 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass
 class Scan:
     """The places of a JSON text and what is wrong with it."""
 
-    places: dict[str, Place] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self.findings: list[Finding] = []
 
 
 def scan(text: str) -> Scan:

@@ -1,12 +1,11 @@
 """What a key may hold: each kind reads one node of a tree, and says what it wants.
 
-A kind that cannot read a node adds a finding and returns INVALID; it never guesses. Nothing here knows which keys exist.
+A kind that cannot read a node adds a finding and returns INVALID; it never guesses. Nothing here knows the keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
@@ -24,11 +23,11 @@ class _Invalid:
 INVALID: Final = _Invalid()
 
 
-@dataclass
 class Reading:
     """Collects every finding of one pass over a tree."""
 
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
 
     def fault(self, rule: str, path: str, message: str, *, help: str = "", note: str = "", on_key: bool = False) -> Any:  # noqa: ANN401 - INVALID fits any type
         """Add a finding; returns INVALID, so that a kind may return the call."""
@@ -79,11 +78,10 @@ def wrong_type(kind: Kind, tree: Tree, path: str, reading: Reading) -> Any:  # n
     return reading.fault("KV007", path, f"wants {kind.words}, has {shown(tree)}", help=f"write {kind.words}")
 
 
-@dataclass(frozen=True)
 class Text:
     """Text of 1 to 200 characters."""
 
-    words: str = "text"
+    words = "text"
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: D102, ANN401
         if isinstance(tree, str) and 0 < len(tree) <= 200 and tree.isprintable():
@@ -93,12 +91,12 @@ class Text:
         return wrong_type(self, tree, path, reading)
 
 
-@dataclass(frozen=True)
 class Whole:
     """A whole number between bounds."""
 
-    low: int = 1
-    high: int = units.MAX_INTEGER - 1
+    def __init__(self, low: int = 1, high: int = units.MAX_INTEGER - 1) -> None:
+        self.low = low
+        self.high = high
 
     @property
     def words(self) -> str:  # noqa: D102
@@ -167,12 +165,13 @@ class Bytes(_Measured):
         return units.parse_bytes(text)
 
 
-@dataclass(frozen=True)
 class Share:
     """A share of 0 to 1, as a percentage or a fraction; ``open_ends`` leaves out 0 and 1."""
 
-    open_ends: bool = False
-    words: str = "a share like 92% or 0.92"
+    words = "a share like 92% or 0.92"
+
+    def __init__(self, *, open_ends: bool = False) -> None:
+        self.open_ends = open_ends
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: D102, ANN401
         if isinstance(tree, bool) or not isinstance(tree, int | Decimal | str):
@@ -188,12 +187,12 @@ class Share:
         return value
 
 
-@dataclass(frozen=True)
 class Choice:
     """One of a few names."""
 
-    names: Sequence[str]
-    what: str = "name"
+    def __init__(self, names: Sequence[str], what: str = "name") -> None:
+        self.names = names
+        self.what = what
 
     @property
     def words(self) -> str:  # noqa: D102
@@ -214,12 +213,13 @@ class Choice:
         return tree
 
 
-@dataclass(frozen=True)
 class Many:
     """A list of one kind, with at least one item."""
 
-    kind: Kind
-    words: str = "a list"
+    words = "a list"
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: D102, ANN401
         if not isinstance(tree, list):
@@ -230,12 +230,12 @@ class Many:
         return INVALID if any(value is INVALID for value in values) else tuple(values)
 
 
-@dataclass(frozen=True)
 class Reads:
     """A node read by a function: for shapes that only one key has."""
 
-    words: str
-    function: Callable[[Tree, str, Reading], Any]
+    def __init__(self, words: str, function: Callable[[Tree, str, Reading], Any]) -> None:
+        self.words = words
+        self.function = function
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: D102, ANN401
         return self.function(tree, path, reading)

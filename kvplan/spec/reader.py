@@ -13,7 +13,7 @@ from kvplan.spec.tree import Tree
 
 
 def key(kind: Kind, doc: str, *, default: Any = MISSING, factory: Any = MISSING) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """Describe a field that a user writes: its kind and meaning as data, so that reading, errors and docs share them."""
+    """Describe a field that a user writes: kind and meaning as data, shared by reading, errors and docs."""
     return dataclasses.field(default=default, default_factory=factory, metadata={"kind": kind, "doc": doc})
 
 
@@ -62,29 +62,26 @@ def read_fields(
             _unknown_key(name, [*known, *also_known], path, reading)
     values: dict[str, Any] = {}
     for name, item in known.items():
+        at = join_path(path, name)
         if name not in tree:
-            if "later" not in item.metadata and item.default is MISSING and item.default_factory is MISSING:
-                reading.fault(
-                    "KV008",
-                    join_path(path, name),
-                    f"missing key `{name}`: {item.metadata['doc']}",
-                    help=f"add `{name}:` with {item.metadata['kind'].words}",
-                )
-                sound = False
-            continue
-        if "later" in item.metadata:
-            reading.fault(
-                "KV015",
-                join_path(path, name),
-                f"`{name}` is not yet supported: {item.metadata['doc']}",
-                help=f"remove it; it belongs to {item.metadata['later']}",
-                on_key=True,
-            )
+            sound = not _is_missing(item, at, reading) and sound
+        elif "later" in item.metadata:
+            message = f"`{name}` is not yet supported: {item.metadata['doc']}"
+            reading.fault("KV015", at, message, help=f"remove it; it belongs to {item.metadata['later']}", on_key=True)
             sound = False
-            continue
-        values[name] = item.metadata["kind"].read(tree[name], join_path(path, name), reading)
-        sound = sound and values[name] is not INVALID
+        else:
+            values[name] = item.metadata["kind"].read(tree[name], at, reading)
+            sound = sound and values[name] is not INVALID
     return values if sound else None
+
+
+def _is_missing(item: dataclasses.Field[Any], path: str, reading: Reading) -> bool:
+    """Whether a key that has no default was left out; adds the finding."""
+    if "later" in item.metadata or item.default is not MISSING or item.default_factory is not MISSING:
+        return False
+    help = f"add `{item.name}:` with {item.metadata['kind'].words}"
+    reading.fault("KV008", path, f"missing key `{item.name}`: {item.metadata['doc']}", help=help)
+    return True
 
 
 def _unknown_key(name: str, known: list[str], path: str, reading: Reading) -> None:

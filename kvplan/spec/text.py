@@ -7,7 +7,6 @@ the tools that a workload passes through. The only importer of yaml.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -43,27 +42,31 @@ def read_yaml(text: str, name: str) -> Document:
     return Document(built.tree, source, tuple(findings))
 
 
-@dataclass
 class Built:
     """A tree, the places of its paths, and what was found on the way."""
 
-    tree: Tree = None
-    places: dict[str, Place] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.tree: Tree = None
+        self.places: dict[str, Place] = {}
+        self.findings: list[Finding] = []
 
 
-@dataclass
 class _Frame:
-    """An open mapping or list."""
+    """An open mapping or list.
 
-    path: str
-    tree: Any
-    place: Place
-    anchor: str | None
-    first_node: int
-    key: str | None = None  # of a mapping: the key that waits for its value
-    broken: bool = False  # the key that waits is refused: its value is read and dropped
-    lines: dict[str, int] = field(default_factory=dict)
+    key: of a mapping, the key that waits for its value.
+    broken: whether that key is refused, so that its value is read and dropped.
+    """
+
+    def __init__(self, path: str, tree: Tree, place: Place, anchor: str | None, first_node: int) -> None:
+        self.path = path
+        self.tree = tree
+        self.place = place
+        self.anchor = anchor
+        self.first_node = first_node
+        self.key: str | None = None
+        self.broken = False
+        self.lines: dict[str, int] = {}
 
 
 class _StopBuildError(Exception):

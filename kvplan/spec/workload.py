@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvplan.findings import Finding, join_path
 from kvplan.spec.formats import ALIASES, FORMATS, LATER, Format, format_by_name, format_names
@@ -17,8 +17,7 @@ from kvplan.spec.tree import Tree
 MAX_RANKS = 1 << 16
 
 
-@dataclass(frozen=True)
-class EngineChoice:
+class EngineChoice(NamedTuple):
     """An engine and its version, empty for the newest with a rule."""
 
     name: str

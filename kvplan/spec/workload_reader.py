@@ -58,39 +58,28 @@ class Written:
         tree = copy.deepcopy(self.tree)
         steps = split_path(path)
         if steps is None:
-            raise SpecError(
-                [
-                    document.source.locate(
-                        Finding(
-                            "KV011",
-                            path,
-                            f"`{path[:80]}` is not a path",
-                            help="write like deployments.0.tensor_parallel=16",
-                        )
-                    )
-                ]
+            raise _no_path(
+                path, document, f"`{path[:80]}` is not a path", "write like deployments.0.tensor_parallel=16"
             )
         node = tree
         for step, following in zip(steps, [*steps[1:], None], strict=True):
-            missing = isinstance(node, dict) and isinstance(step, str) and step not in node
-            if missing and following is not None:
-                node[step] = {}
-            if not _holds(node, step, last=following is None):
+            last = following is None
+            if not last and isinstance(node, dict) and isinstance(step, str):
+                node.setdefault(step, {})
+            if not _holds(node, step, last=last):
                 message = f"`{path[:80]}` leads nowhere: there is no {shown(str(step))} at this level"
-                raise SpecError(
-                    [
-                        document.source.locate(
-                            Finding("KV011", path, message, help="name keys and list positions that the workload has")
-                        )
-                    ]
-                )
-            if following is None:
+                raise _no_path(path, document, message, "name keys and list positions that the workload has")
+            if last:
                 node[step] = value
                 for key in clear:
                     node.pop(key, None)
             else:
                 node = node[step]
         return replace(self, tree=tree, overlays={**self.overlays, path: document})
+
+
+def _no_path(path: str, document: Document, message: str, help: str) -> SpecError:
+    return SpecError([document.source.locate(Finding("KV011", path, message, help=help))])
 
 
 def split_path(path: str) -> list[str | int] | None:

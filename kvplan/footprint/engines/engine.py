@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kvplan.findings import Finding
 from kvplan.footprint.engines.blocks import BlockGroup
@@ -16,8 +16,7 @@ from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.layer import Layer
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """How one replica is split over ranks."""
 
     tensor_parallel: int = 1
@@ -103,8 +102,7 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class EngineRequest:
+class EngineRequest(NamedTuple):
     """An engine as it was asked for."""
 
     name: str
@@ -150,13 +148,14 @@ def split_refusals(served: Served) -> list[Finding]:
         message = f"{len(served.layers)} layers cannot fill {split.pipeline_parallel} stages"
         found.append(refusal("KV301", "pipeline_parallel", message, help=f"use at most {len(served.layers)}"))
     if tensor % split.decode_context_parallel:
-        message = f"decode context parallelism spreads tokens over a tensor group: {split.decode_context_parallel} does not divide {tensor}"
+        spread = split.decode_context_parallel
+        message = f"decode context parallelism spreads tokens over a tensor group: {spread} does not divide {tensor}"
         found.append(refusal("KV301", "decode_context_parallel", message, help=f"use a divisor of {tensor}"))
     return found
 
 
 def format_refusals(served: Served) -> list[Finding]:
-    """Formats that a layer cannot be stored in: vectors that are not whole groups, K and V apart where there is no V."""
+    """Formats that a layer cannot be stored in: vectors that are not whole groups, K and V apart in a latent."""
     found, kv = [], served.kv
     if kv.splits and any(layer.kind == "mla" for layer in served.layers):
         found.append(

@@ -1,4 +1,4 @@
-"""Versions of an engine, and what changed with which: read from catalog/engines.yaml, so that a change is a line of data."""
+"""Versions of an engine, and what changed with which: a change is a line of catalog/engines.yaml."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """vLLM 0.9 to 0.33, for layers that keep tokens: groups of one pool, windows that release blocks, its worst case.
 
 Held and reserved were run in 0.32 (oracle); other versions were read, and what differs is data (catalog/engines.yaml).
-``reserved`` is what "Maximum concurrency" divides by: the start-up check of versions before 0.19 counts hybrids otherwise.
+``reserved`` is what "Maximum concurrency" divides by: before 0.19 the start-up check counts hybrids otherwise.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How vLLM packs layers of different kinds into groups that share one pool of equal blocks.
 
-Source: vLLM 0.32 v1/core/kv_cache_utils.py, get_kv_cache_groups, and what differs from 0.9 to 0.33 (catalog/engines.yaml).
+Source: vLLM 0.32 v1/core/kv_cache_utils.py, get_kv_cache_groups; what differs from 0.9 to 0.33 is in
+catalog/engines.yaml.
 Assumes: (1) every layer kind takes the block size that was asked for; (2) the layout keeps layers outermost.
 """
 

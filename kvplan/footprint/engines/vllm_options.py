@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvplan import units
 from kvplan.findings import Finding
@@ -13,8 +13,7 @@ from kvplan.footprint.engines.engine import refusal
 OPTIONS = ("compute_capability", "hybrid_kv_cache_manager", "max_in_flight_tokens", "prefix_caching")
 
 
-@dataclass(frozen=True)
-class VllmOptions:
+class VllmOptions(NamedTuple):
     """Options of one run.
 
     hybrid_manager: on, off, or auto (the version's own choice).

@@ -55,49 +55,38 @@ def _model(
 def _formats(
     served: Served, rules: Rules, data: dict[str, Any], version: str, release: Version, options: VllmOptions
 ) -> list[Finding]:
-    kv, latent = served.kv, any(layer.kind == "mla" for layer in served.layers)
+    kv = served.kv
     if kv.splits:
         return [refusal("KV302", "kv", f"vllm stores K and V in one format, not {kv.name}", help="give one format")]
     name, first = kv.k.name, data["formats"].get(kv.k.name)
     if first is None:
         known = ", ".join(data["formats"])
         return [refusal("KV302", "kv", f"vllm has no KV format {name}", help=f"its formats: {known}")]
-    found = format_refusals(served)
-    if _late(first, release):
-        found.append(refusal("KV302", "kv", f"vllm {version} has no KV format {name}", help=f"it came with {first}"))
-    if latent and name == "nvfp4":
-        found.append(refusal("KV302", "kv", "vllm refuses nvfp4 for a latent cache (MLA)", help="use fp8_e4m3"))
-    if latent and name == "fp8_e5m2":
-        found.append(refusal("KV302", "kv", "no latent (MLA) attention of vllm stores fp8_e5m2", help="use fp8_e4m3"))
-    if latent and name.startswith("fp8") and not rules["mla_fp8"]:
-        found.append(
-            refusal(
-                "KV302", "kv", f"vllm {version} stores a latent cache (MLA) in 16 bits only", help="use 0.10.2 or later"
-            )
-        )
-    if name == "nvfp4" and not rules["nvfp4_windows"] and any(layer.limit_tokens for layer in served.layers):
-        found.append(
-            refusal(
-                "KV302", "kv", f"vllm {version} counts nvfp4 windows at one byte an element", help="use 0.21 or later"
-            )
-        )
-    if (
-        name == "nvfp4"
-        and options.compute_capability[0] in (8, 9, 12)
-        and any(64 in layer.widths for layer in served.layers)
-    ):
-        found.append(
-            refusal(
-                "KV302",
-                "kv",
-                "vllm refuses nvfp4 for heads of 64 on this device (compute capability 8, 9 or 12)",
-                help="use fp8_e4m3",
-            )
-        )
-    if served.family == "falcon" and kv.k.group_bytes != 2 and rules["falcon_ignores_format"]:
-        message = f"vllm ignores {name} for Falcon: its attention is built without the cache's configuration, 16 bits are stored"
-        found.append(refusal("KV305", "kv", message, help="plan with bf16"))
-    return found
+    latent = any(layer.kind == "mla" for layer in served.layers)
+    windows = any(layer.limit_tokens for layer in served.layers)
+    small_heads = any(64 in layer.widths for layer in served.layers) and options.compute_capability[0] in (8, 9, 12)
+    fp8, nvfp4 = name.startswith("fp8"), name == "nvfp4"
+    unsplit = f"vllm {version} counts nvfp4 windows at one byte an element"
+    narrow = "vllm refuses nvfp4 for heads of 64 on a device of compute capability 8, 9 or 12"
+    reasons = (
+        (_late(first, release), f"vllm {version} has no KV format {name}", f"it came with {first}"),
+        (latent and nvfp4, "vllm refuses nvfp4 for a latent cache (MLA)", "use fp8_e4m3"),
+        (latent and name == "fp8_e5m2", "no latent (MLA) attention of vllm stores fp8_e5m2", "use fp8_e4m3"),
+        (latent and fp8 and not rules["mla_fp8"], f"vllm {version} stores MLA in 16 bits only", "use 0.10.2 or later"),
+        (nvfp4 and windows and not rules["nvfp4_windows"], unsplit, "use 0.21 or later"),
+        (nvfp4 and small_heads, narrow, "use fp8_e4m3"),
+    )
+    found = [refusal("KV302", "kv", message, help=help) for holds, message, help in reasons if holds]
+    return [*format_refusals(served), *found, *_ignored(served, rules)]
+
+
+def _ignored(served: Served, rules: Rules) -> list[Finding]:
+    """A format that is silently not used."""
+    name = served.kv.k.name
+    if served.family != "falcon" or served.kv.k.group_bytes == 2 or not rules["falcon_ignores_format"]:
+        return []
+    message = f"vllm ignores {name} for Falcon, whose attention never sees the cache's configuration: it stores 16 bits"
+    return [refusal("KV305", "kv", message, help="plan with bf16")]
 
 
 def _splits(served: Served, rules: Rules, version: str) -> list[Finding]:
@@ -137,7 +126,8 @@ def _context_parallel(served: Served, rules: Rules, version: str) -> list[Findin
         ]
     allowed = {1, split.context_parallel, split.tensor_parallel * split.context_parallel}
     if split.decode_context_parallel not in allowed:
-        message = f"with {split.context_parallel} prefill context ranks, decode context parallelism is one of {sorted(allowed)}"
+        ranks = split.context_parallel
+        message = f"with {ranks} prefill context ranks, decode context parallelism is one of {sorted(allowed)}"
         return [refusal("KV301", "decode_context_parallel", message, help="use one of these")]
     return []
 
@@ -145,57 +135,23 @@ def _context_parallel(served: Served, rules: Rules, version: str) -> list[Findin
 def _decode_context_parallel(served: Served, rules: Rules, version: str) -> list[Finding]:
     """Source: vLLM config/model.py, verify_with_parallel_config; kv_cache_interface.py asserts against windows."""
     state, split = rules["decode_context_parallel"], served.split
-    path, ranks, tensor = "decode_context_parallel", split.decode_context_parallel, split.tensor_parallel
-    latent = all(layer.kind == "mla" for layer in served.layers)
-    if state == "none" or (state == "mla" and not latent):
-        return [
-            refusal(
-                "KV301",
-                path,
-                f"vllm {version} has no decode context parallelism{'' if state == 'none' else ' but for MLA'}",
-                help="use 0.11.1 or later",
-            )
-        ]
-    if any(layer.limit_tokens for layer in served.layers):
-        return [
-            refusal(
-                "KV301",
-                path,
-                "vllm: DCP not support sliding window",
-                help="leave it at 1 for models with windows or chunks",
-            )
-        ]
-    if latent:
-        return []
-    heads = min(getattr(layer, "num_kv_heads", 1) for layer in served.layers)
-    if tensor <= heads:
-        return [
-            refusal(
-                "KV301",
-                path,
-                f"vllm wants more tensor ranks than KV heads ({tensor} ≤ {heads})",
-                help=f"use tensor_parallel above {heads}",
-            )
-        ]
-    if ranks > tensor // heads:
-        return [
-            refusal(
-                "KV301",
-                path,
-                f"vllm allows at most tensor_parallel ÷ KV heads = {tensor // heads} ranks, {ranks} are asked for",
-                help=f"use at most {tensor // heads}",
-            )
-        ]
-    if served.num_q_heads // heads % ranks:
-        return [
-            refusal(
-                "KV301",
-                path,
-                f"{served.num_q_heads // heads} query heads a KV head do not divide by {ranks}",
-                help="use a divisor",
-            )
-        ]
-    return []
+    ranks, tensor = split.decode_context_parallel, split.tensor_parallel
+    windows = any(layer.limit_tokens for layer in served.layers)
+    dense = any(layer.kind != "mla" for layer in served.layers)
+    heads = min(layer.heads_per_rank(1) for layer in served.layers)
+    shared, most = served.num_q_heads // heads, max(1, tensor // heads)
+    few = f"vllm wants more tensor ranks than KV heads: {tensor} ranks, {heads} heads"
+    many = f"vllm allows at most tensor_parallel ÷ KV heads = {most} ranks, {ranks} are asked for"
+    reasons = (
+        (state == "none", f"vllm {version} has no decode context parallelism", "use 0.10.2 or later"),
+        (state == "mla" and dense, f"vllm {version} has it for latent (MLA) models only", "use 0.11.1 or later"),
+        (windows, "vllm: DCP not support sliding window", "leave it at 1 for models with windows or chunks"),
+        (dense and tensor <= heads, few, f"use tensor_parallel above {heads}"),
+        (dense and ranks > most, many, f"use at most {most}"),
+        (dense and shared % ranks, f"{shared} query heads a KV head do not divide by {ranks}", f"divide {shared}"),
+    )
+    found = [(message, help) for holds, message, help in reasons if holds]
+    return [refusal("KV301", "decode_context_parallel", message, help=help) for message, help in found[:1]]
 
 
 def _options(served: Served, rules: Rules, version: str, options: VllmOptions) -> list[Finding]:

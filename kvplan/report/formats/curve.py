@@ -1,7 +1,8 @@
-"""A curve in characters: bytes rising with tokens, as filled columns of eighths."""
+"""A curve in characters: bytes rising with tokens, as filled columns of eighths, on a scale of equal ratios."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from kvplan.report.sheet import Curve
@@ -12,31 +13,29 @@ _HEIGHT = 10
 
 
 def draw(curve: Curve, width: int) -> list[str]:
-    """Lines of a plot with its axes; ``width`` columns wide.
+    """Lines of a plot with its axes, ``width`` columns wide.
 
-    The curve's points are drawn left to right at equal steps, so callers choose the scale by their tokens.
+    Equal steps are equal ratios on both axes: a full layer is a straight line, and a window that is full bends it.
+    The curve's points are drawn left to right at equal steps.
     """
-    most = max(curve.bytes, default=0) or 1
-    labels = {row: format_bytes(round(most * row / _HEIGHT)) for row in (_HEIGHT, _HEIGHT // 2)}
+    low, high = max(1, min(curve.bytes)), max(2, *curve.bytes)
+    labels = {row: format_bytes(round(low * (high / low) ** (row / _HEIGHT))) for row in (_HEIGHT, _HEIGHT // 2, 1)}
     margin = max(len(label) for label in labels.values()) + 1
     columns = max(10, width - margin - 2)
-    picked = [
-        curve.bytes[min(len(curve.bytes) - 1, round(i * (len(curve.bytes) - 1) / (columns - 1)))]
-        for i in range(columns)
-    ]
+    step = (len(curve.bytes) - 1) / (columns - 1)
+    filled = [_filled(curve.bytes[round(index * step)], low, high) for index in range(columns)]
     lines = []
     for row in range(_HEIGHT, 0, -1):
-        cells = "".join(_EIGHTHS[_eighths(value, most, row)] for value in picked)
+        cells = "".join(_EIGHTHS[max(0, min(8, eighths - (row - 1) * 8))] for eighths in filled)
         lines.append(f"{labels.get(row, ''):>{margin}} │{cells}".rstrip())
     lines.append(" " * margin + " └" + "─" * columns)
     lines.append(_axis(curve.tokens, margin + 2, columns))
     return lines
 
 
-def _eighths(value: int, most: int, row: int) -> int:
-    """How much of one row's cell a value fills, in eighths."""
-    filled = value * _HEIGHT * 8 // most - (row - 1) * 8
-    return max(0, min(8, filled))
+def _filled(value: int, low: int, high: int) -> int:
+    """Eighths of a row that a value fills above the axis; the least still shows."""
+    return max(1, round(math.log(max(value, 1) / low) / math.log(max(high / low, 2)) * _HEIGHT * 8))
 
 
 def _axis(points: Sequence[int], margin: int, columns: int) -> str:

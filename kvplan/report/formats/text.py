@@ -105,11 +105,8 @@ def _write_bars(block: Bars, out: Console) -> None:
         whole = _cells(max(bar.bytes, bar.before_bytes), scale, width)
         taken = "░" if bar.bytes < bar.before_bytes else "▒"
         drawing = "█" * solid + taken * (whole - solid)
-        out.print(
-            Text(
-                f"{bar.label:<{label_width}}  {drawing:<{width}}  {size:>{size_width}}  {bar.text:>{text_width}}".rstrip()
-            )
-        )
+        line = f"{bar.label:<{label_width}}  {drawing:<{width}}  {size:>{size_width}}  {bar.text:>{text_width}}"
+        out.print(Text(line.rstrip()))
 
 
 def _cells(count: int, scale: int, width: int) -> int:

@@ -57,9 +57,7 @@ def model_sheet(view: ModelView) -> Sheet:
         }
         for line in view.layers
     ]
-    total = f"A token costs {view.model_bytes_per_token:,} bytes in {view.kv_format} ({view.kv_format_source})"
-    if view.model_bytes_per_token_unbounded != view.model_bytes_per_token:
-        total += f", {view.model_bytes_per_token_unbounded:,} once every window is full"
+    total = _total(view)
     blocks: list[Block] = [Table("", columns, rows, is_data=True), Note(f"{total}.")]
     if view.quantization:
         blocks.append(Note(f"Weights: {view.quantization}."))
@@ -70,7 +68,11 @@ def model_sheet(view: ModelView) -> Sheet:
             else "Trained positions: not stated."
         ),
         Note(f"Source: {view.source}."),
-        Curve("Bytes of one sequence against its context", view.curve_tokens, view.curve_bytes),
+        Curve(
+            "Bytes of one sequence against its context (equal steps are equal ratios)",
+            view.curve_tokens,
+            view.curve_bytes,
+        ),
     ]
     blocks += [Note(note.message, note.severity) for note in view.notes]
     return Sheet(f"{view.model}: {view.architecture}, {view.num_layers} layers", blocks)
@@ -78,3 +80,10 @@ def model_sheet(view: ModelView) -> Sheet:
 
 def _keeps(tokens: int) -> str:
     return f"a chunk of {tokens:,} tokens" if tokens else "all tokens"
+
+
+def _total(view: ModelView) -> str:
+    total = f"A token costs {view.model_bytes_per_token:,} bytes in {view.kv_format} ({view.kv_format_source})"
+    if view.model_bytes_per_token_unbounded != view.model_bytes_per_token:
+        total += f", {view.model_bytes_per_token_unbounded:,} once every window is full"
+    return total

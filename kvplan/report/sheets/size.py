@@ -40,10 +40,8 @@ def _headline(size: Size) -> str:
     tokens = " and ".join(dict.fromkeys(f"{item.tokens:,}" for item in size.classes[:3])) + (
         " …" if len(size.classes) > 3 else ""
     )
-    return (
-        f"{sequences:,} sequence{'s' if sequences != 1 else ''} of {tokens} tokens need {format_bytes(size.held_bytes)} "
-        f"({format_binary_bytes(size.held_bytes)}) of KV cache."
-    )
+    held = f"{format_bytes(size.held_bytes)} ({format_binary_bytes(size.held_bytes)})"
+    return f"{sequences:,} sequence{'s' if sequences != 1 else ''} of {tokens} tokens need {held} of KV cache."
 
 
 def _names(size: Size) -> Table:

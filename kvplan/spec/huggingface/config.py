@@ -1,7 +1,7 @@
 """Typed reading of a config.json: whole numbers, flags and lists of names, each fault at its path.
 
-A key that is present counts as it stands, null included; a key that is absent takes the class default of its model_type,
-as transformers does, and a note says so. Nothing here knows an architecture.
+A key that is present counts as it stands, null included; an absent key takes the class default of its model_type, as
+transformers does, and a note says so. Nothing here knows an architecture.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def multi_query_or_all(config: Config) -> tuple[Layer, ...]:
 def falcon(config: Config) -> tuple[Layer, ...]:
     """One KV head in the old architecture with ``multi_query``; ``num_kv_heads`` (null: all) in the new one.
 
-    Source: transformers 5.23 FalconConfig; vLLM model_arch_config_convertor.py: num_kv_heads is ignored for multi_query.
+    Source: transformers 5.23 FalconConfig; vLLM model_arch_config_convertor.py ignores num_kv_heads for multi_query.
     """
     if "head_dim" in config.tree:
         config.fault(

@@ -95,12 +95,8 @@ def read_config(document: Document, name: str) -> Model:
 
 def _read(tree: Tree, name: str, source: str, reading: Reading) -> Model | None:
     if not isinstance(tree, dict):
-        reading.fault(
-            "KV007",
-            "",
-            f"a config.json is a mapping, this is {shown(tree)}",
-            help="name the config.json of a checkpoint",
-        )
+        message = f"a config.json is a mapping, this is {shown(tree)}"
+        reading.fault("KV007", "", message, help="name the config.json of a checkpoint")
         return None
     path = ""
     if "architectures" not in tree and "model_type" not in tree and isinstance(tree.get("config"), dict):
@@ -111,16 +107,14 @@ def _read(tree: Tree, name: str, source: str, reading: Reading) -> Model | None:
     architecture, family = found
     top = Config(tree, path, _model_type(tree, family), reading)
     text = _text_part(top, family)
-    if text is None:
-        return None
+    return None if text is None else _model(name, architecture, family, top, text, source)
+
+
+def _model(name: str, architecture: str, family: Family, top: Config, text: Config, source: str) -> Model:
     for key in _FOREIGN_KEYS:
         if text.tree.get(key):
-            text.fault(
-                "KV015",
-                key,
-                f"`{key}` changes what is cached in a way that is not yet supported for {architecture}",
-                help=_MAPPING_HELP,
-            )
+            message = f"`{key}` changes what is cached in a way that is not yet supported for {architecture}"
+            text.fault("KV015", key, message, _MAPPING_HELP)
     layers = family.layers(text)
     storage = read_storage(top, text, latent=all(isinstance(layer, LatentAttention) for layer in layers))
     positions = text.spelling("max_position_embeddings", "n_positions")

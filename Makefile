@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS := $(VENV)/.kvplan-installed
+DEVELOPS := $(VENV)/.kvplan-dev-installed
+
+.PHONY: demo test lint types check fuzz bench golden
+
+demo: $(RUNS)
+	$(BIN)/kvplan size workloads/long-context-70b.yaml
+
+test: $(DEVELOPS)
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(DEVELOPS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEVELOPS)
+	$(BIN)/mypy
+
+check: $(RUNS)
+	$(BIN)/kvplan check workloads/
+
+fuzz: $(DEVELOPS)
+	$(BIN)/python benchmarks/fuzz.py --count 20000
+
+bench: $(DEVELOPS)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/sizing.py
+
+golden: $(DEVELOPS)
+	$(BIN)/python -m tests.golden
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNS): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q kvplan  # also where the environment keeps Python from writing bytecode
+	@touch $@
+
+$(DEVELOPS): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m compileall -q kvplan
+	@touch $@ $(RUNS)
