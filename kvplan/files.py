@@ -43,10 +43,11 @@ def _read(path: Path, name: str, roots: Sequence[Path], limit: int) -> bytes:
         raise _refusal(name, "lies outside the folder of the workload", help)
     # A FIFO without a writer would block an open() without O_NONBLOCK, and a device never ends.
     descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _refusal(name, f"is {_kind(mode)}, not a file", "name a file")
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise _refusal(name, f"is {_kind(mode)}, not a file", "name a file")
         return file.read(limit)
 
 
@@ -65,26 +66,31 @@ def _refusal(name: str, problem: str, help: str) -> SpecError:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: to a temporary neighbour first, then in place in one step.
 
-    Raises: SpecError (KV016) if the folder cannot be written to.
+    A device or a pipe is written to as it is. Raises: SpecError (KV016) if the path cannot be written to.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+        else:
+            _replace(path, text)
     except OSError as error:
-        raise _refusal(
-            str(path),
-            f"cannot be written: {(error.strerror or 'unknown error').lower()}",
-            "check the folder and its permissions",
-        ) from None
+        problem = f"cannot be written: {(error.strerror or 'unknown error').lower()}"
+        raise _refusal(str(path), problem, "check the folder and its permissions") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def find_yaml(folder: Path) -> list[Path]:

@@ -6,9 +6,13 @@ the edge. This module knows nothing of what is being read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
+
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line ends of YAML; columns are counted from the last
+_UNQUOTED = str.maketrans('"[', "'(")  # a quoted key in a path holds neither its quotes nor a bracket
 
 KEY = "key:"  # before a path in a map of places: the place of the key itself, not of its value
 
@@ -149,21 +153,22 @@ class Source:
 
 def excerpt(text: str, place: Place) -> str:
     """The line of text that a place starts in, at most 400 code points of it."""
-    lines = text.split("\n", place.line)
-    return lines[place.line - 1].rstrip("\r")[:400] if 0 < place.line <= len(lines) else ""
+    lines = LINE_END.split(text, place.line)
+    return lines[place.line - 1][:400] if 0 < place.line <= len(lines) else ""
 
 
 def join_path(path: str, key: str | int) -> str:
-    """``requests`` and 0 and ``context`` ▸ ``requests[0].context``; odd keys are quoted."""
+    """``requests`` and 0 and ``context`` ▸ ``requests[0].context``; odd keys are quoted, long ones cut."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    word = key if key and all(c.isalnum() or c in "_-" for c in key[:80]) else '["' + key[:80].replace('"', "'") + '"]'
-    return f"{path}.{word}" if path and not word.startswith("[") else f"{path}{word}"
+    if 0 < len(key) <= 80 and all(letter.isalnum() or letter in "_-" for letter in key):
+        return f"{path}.{key}" if path else key
+    short = key if len(key) <= 80 else key[:79] + "…"
+    return f'{path}["{short.translate(_UNQUOTED)}"]'
 
 
 def parent_path(path: str) -> str:
     """``requests[0].context`` ▸ ``requests[0]`` ▸ ``requests`` ▸ ``""``."""
     if path.endswith('"]'):
-        cut = path.rfind('["')
-        return path[: max(cut, 0)]
+        return path[: max(path.rfind('["'), 0)]
     return path[: max(path.rfind("."), path.rfind("["), 0)]

@@ -238,14 +238,17 @@ def format_binary_bytes(count: int) -> str:
 
 
 def _scaled(count: int, base: int, names: tuple[str, ...]) -> str:
-    sign, size, power = ("−" if count < 0 else ""), abs(count), 0
-    while size >= base ** (power + 1) and power + 1 < len(names):
-        power += 1
-    if power == 0:
+    sign, size = ("−" if count < 0 else ""), abs(count)
+    if size < base:
         return f"{sign}{size:,} B"
-    value = size / base**power
-    digits = 3 if value < 10 else 2 if value < 100 else 1
-    return f"{sign}{value:,.{digits}f} {names[power]}"
+    for power in range(1, len(names)):
+        for digits in (3, 2, 1):  # four significant digits, of the number as it is rounded
+            text = f"{size / base**power:.{digits}f}"
+            if len(text) <= 5:
+                return f"{sign}{text} {names[power]}"
+        if size / base**power < base - 0.5:  # 1,000 to 1,023 of a binary unit
+            return f"{sign}{size / base**power:,.0f} {names[power]}"
+    return f"{sign}{size / base ** (len(names) - 1):,.0f} {names[-1]}"
 
 
 def ceil_div(amount: int, divisor: int) -> int:

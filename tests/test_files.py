@@ -39,12 +39,10 @@ def test_refuses_a_path_that_leads_nowhere(tmp_path, name):
     assert message.startswith("w cannot be read: ")
 
 
-@pytest.mark.xfail(strict=True, reason="os.fdopen refuses a folder before its kind is looked at")
 def test_refuses_a_folder_by_its_kind(tmp_path):
     assert refusal(read_bytes, tmp_path, name="w") == ("KV016", "w is a folder, not a file")
 
 
-@pytest.mark.xfail(strict=True, reason="os.fdopen refuses a folder and leaves its descriptor open")
 def test_a_refused_folder_leaves_no_descriptor_open(tmp_path):
     before = os.open(tmp_path, os.O_RDONLY)
     os.close(before)
@@ -164,7 +162,6 @@ def test_refuses_to_write_into_a_missing_folder(tmp_path):
     assert (rule, message) == ("KV016", f"{tmp_path / 'missing' / 'out'} cannot be written: no such file or directory")
 
 
-@pytest.mark.xfail(strict=True, reason="a pipe or device is replaced by a plain file; /dev/null too, for root")
 def test_writing_does_not_replace_a_pipe_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)

@@ -10,7 +10,8 @@ import re
 from bisect import bisect_right
 from contextlib import suppress
 
-from kvplan.findings import KEY, Finding, Place, join_path
+from kvplan.findings import KEY, LINE_END, Finding, Place, join_path
+from kvplan.spec.scalars import read_decimal
 from kvplan.spec.tree import MAX_DEPTH, MAX_DIGITS, MAX_NODES
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -37,6 +38,14 @@ def scan(text: str) -> Scan:
     return scanner.result
 
 
+def _is_text(token: str) -> bool:
+    try:
+        json.loads(token).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class _StopScanError(Exception):
     """The form is broken here: nothing after it can be placed."""
 
@@ -61,7 +70,7 @@ class _Scanner:
         self.frames: list[_Frame] = []
         self.position = 0
         self.nodes = 0
-        self.lines = [0] + [match.end() for match in re.finditer("\n", text)]
+        self.lines = [0] + [match.end() for match in LINE_END.finditer(text)]
 
     def place(self, start: int, end: int) -> Place:
         line, end_line = bisect_right(self.lines, start), bisect_right(self.lines, max(end - 1, start))
@@ -116,8 +125,13 @@ class _Scanner:
             self.stop(f"a value is missing before `{text}`")
         if kind == "infinite":
             self.fault("KV013", f"`{text}` is not a finite number", start, self.position, "write a number", path)
-        if kind == "number" and len(text) > MAX_DIGITS and text.lstrip("-").isdigit():
-            self.fault("KV010", f"a number of {len(text)} digits", start, self.position, "write a smaller number", path)
+        digits = len(text.lstrip("-"))
+        if kind == "number" and digits > MAX_DIGITS and text.lstrip("-").isdigit():
+            self.fault("KV010", f"a number of {digits} digits", start, self.position, "write a smaller number", path)
+        elif kind == "number" and read_decimal(text) is None:
+            self.fault("KV010", f"`{text[:40]}` is out of range", start, self.position, "write a smaller number", path)
+        elif kind == "string" and not _is_text(text):
+            self.fault("KV003", "half of a surrogate pair", start, self.position, "write the whole character", path)
         self.result.places[path] = self.place(start, self.position)
 
     def on_key_or_end(self, frame: _Frame) -> None:
@@ -137,11 +151,13 @@ class _Scanner:
                 start,
                 self.position,
                 f"first set on line {frame.keys[key]}; keep one",
+                path,
             )
         frame.keys.setdefault(key, place.line)
         self.result.places[KEY + path] = place
-        if self.token()[1] != ":":
-            self.position -= 1
+        _, mark, after = self.token()
+        if mark != ":":
+            self.position = after
             self.stop("`:` is missing after the key")
         frame.expects = "next"
         frame.count += 1

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 from kvplan.errors import SpecError
 from kvplan.findings import Finding, Place, Source
 from kvplan.spec import json_places
+from kvplan.spec.scalars import read_decimal
 from kvplan.spec.tree import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Document, Tree, located
+
+_SURROGATE = re.compile(r"\\u[dD][89aAbBcCdDeEfF]")
 
 
 def read_json(text: str, name: str) -> Document:
@@ -28,7 +32,7 @@ def read_json(text: str, name: str) -> Document:
         )
     except (ValueError, RecursionError):
         raise SpecError(_json_findings(text, name)) from None
-    if strict.faults or not _within_bounds(tree):
+    if strict.faults or not _within_bounds(tree) or (_SURROGATE.search(text) and not _is_text(tree)):
         raise SpecError(_json_findings(text, name))
     return Document(tree, source)
 
@@ -48,13 +52,15 @@ class _StrictJson:
         self.faults += 1
 
     def whole(self, text: str) -> int:
-        if len(text) <= MAX_DIGITS:
+        if len(text.lstrip("-")) <= MAX_DIGITS:
             return int(text)
         self.faults += 1
         return 0
 
     def number(self, text: str) -> Decimal:
-        return Decimal(text)
+        number = read_decimal(text)
+        self.faults += number is None
+        return number or Decimal(0)
 
 
 def _within_bounds(tree: Tree) -> bool:
@@ -63,14 +69,19 @@ def _within_bounds(tree: Tree) -> bool:
     while level:
         depth += 1
         nodes += len(level)
-        if depth > MAX_DEPTH + 1 or nodes > MAX_NODES:
+        holders = [node for node in level if isinstance(node, dict | list)]
+        if nodes > MAX_NODES or (holders and depth > MAX_DEPTH):
             return False
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
+        level = [child for node in holders for child in (node.values() if isinstance(node, dict) else node)]
+    return True
+
+
+def _is_text(tree: Tree) -> bool:
+    """Whether every string can be written out: half a surrogate pair cannot."""
+    try:
+        json.dumps(tree, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
     return True
 
 

@@ -47,7 +47,7 @@ class Length:
             return [self.low] * count
         edges = [self._partial_mean(index / count) for index in range(count + 1)]
         whole = [round(edge * count) for edge in edges]
-        return [min(self.high, max(self.low, after - before)) for before, after in pairwise(whole)]
+        return sorted(min(self.high, after - before) for before, after in pairwise(whole))
 
     def _partial_mean(self, share: float) -> float:
         """The mean of the lowest ``share`` of draws, times that share: ∫ of the quantile from 0 to share. [tokens]"""
@@ -91,7 +91,6 @@ class LengthKind:
 
     def __init__(self, low: int = 1) -> None:
         self._tokens: Kind = Tokens(low)
-        self._low = low
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
         """A Length, or INVALID with findings."""
@@ -118,45 +117,34 @@ class LengthKind:
 
     def _law(self, name: str, tree: dict[str, Tree], path: str, reading: Reading) -> Any:  # noqa: ANN401
         keys = _KEYS[name]
+        takes = f"the {name} law takes {', '.join(keys)}"
+        strange = [key for key in tree if key not in (*keys, "distribution")]
+        for key in strange:
+            reading.fault("KV001", join_path(path, key), f"unknown key {shown(key)}", help=takes, on_key=True)
         values: dict[str, Any] = {}
-        for key in tree:
-            if key not in (*keys, "distribution"):
-                reading.fault(
-                    "KV001",
-                    join_path(path, key),
-                    f"unknown key {shown(key)}",
-                    help=f"a {name} law takes {', '.join(keys)}",
-                    on_key=True,
-                )
-                return INVALID
         for key in keys:
-            if key not in tree:
-                return reading.fault(
-                    "KV008", join_path(path, key), f"missing key `{key}`", help=f"a {name} law takes {', '.join(keys)}"
-                )
-            values[key] = self._tokens.read(tree[key], join_path(path, key), reading)
-        if any(value is INVALID for value in values.values()):
+            at = join_path(path, key)
+            if key in tree:
+                values[key] = self._tokens.read(tree[key], at, reading)
+            else:
+                values[key] = reading.fault("KV008", at, f"missing key `{key}`", help=takes)
+        if strange or any(value is INVALID for value in values.values()):
             return INVALID
         return self._checked(name, values, path, reading)
 
     def _checked(self, name: str, values: dict[str, int], path: str, reading: Reading) -> Any:  # noqa: ANN401
-        high = values["max"]
-        order = [values[key] for key in _KEYS[name] if key not in ("max", "p99")] + (
-            [values["p99"]] if name == "lognormal" else []
-        )
+        high, first = values["max"], values[_KEYS[name][0]]
         if min(values.values()) < 1 and name != "uniform":
-            return reading.fault(
-                "KV010", path, f"a {name} law needs token counts of 1 or more", help="write a plain number for none"
-            )
-        if order[0] > high or order != sorted(order):
-            return reading.fault(
-                "KV018", path, f"{' ≤ '.join(_KEYS[name])} does not hold", help="check the parameters of the law"
-            )
+            message = f"the {name} law needs token counts of 1 or more"
+            return reading.fault("KV010", path, message, help="write a plain number for none")
+        if first > high or first > values.get("p99", high):
+            order = " and ".join(f"{_KEYS[name][0]} ≤ {key}" for key in _KEYS[name][1:])
+            return reading.fault("KV018", path, f"{order} does not hold", help="check the parameters of the law")
         if name == "uniform":
-            return Length(name, values["min"], high)
+            return Length(name, first, high)
         if name == "exponential":
-            return Length(name, self._low, high, scale=float(values["mean"]))
-        if values["p99"] == values["median"]:
-            return constant(min(values["median"], high))
-        spread = math.log(values["p99"] / values["median"]) / _NORMAL.inv_cdf(0.99)
-        return Length(name, self._low, high, math.log(values["median"]), spread)
+            return Length(name, 0, high, scale=float(first))
+        if values["p99"] == first:
+            return constant(first)
+        spread = math.log(values["p99"] / first) / _NORMAL.inv_cdf(0.99)
+        return Length(name, 0, high, math.log(first), spread)

@@ -63,23 +63,16 @@ def _read_run(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
     if run is INVALID:
         return INVALID
     needed, allowed = _KINDS[run.kind]
-    for name in needed:
-        if name not in tree:
-            reading.fault(
-                "KV008", join_path(path, name), f"missing key `{name}`", help=f"{run.kind} needs {', '.join(needed)}"
-            )
-            run = INVALID
-    for name in tree:
-        if name not in (*needed, *allowed, "kind", "count"):
-            reading.fault(
-                "KV018",
-                join_path(path, name),
-                f"`{name}` says nothing of {tree['kind']}",
-                help=f"it takes {', '.join((*needed, *allowed))}",
-                on_key=True,
-            )
-            run = INVALID
-    return run
+    missing = [name for name in needed if name not in tree]
+    strange = [name for name in tree if name not in (*needed, *allowed, "kind", "count")]
+    for name in missing:
+        help = f"{run.kind} needs {', '.join(needed)}"
+        reading.fault("KV008", join_path(path, name), f"missing key `{name}`", help=help)
+    for name in strange:
+        help = f"it takes {', '.join((*needed, *allowed))}"
+        message = f"`{name}` says nothing of {run.kind}"
+        reading.fault("KV018", join_path(path, name), message, help=help, on_key=True)
+    return INVALID if missing or strange else run
 
 
 @dataclass(frozen=True, kw_only=True)

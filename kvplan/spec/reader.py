@@ -59,7 +59,8 @@ def read_fields(
     for name in tree:
         if name not in known and name not in also_known:
             sound = False
-            _unknown_key(name, [*known, *also_known], path, reading)
+            usable = [key for key, item in known.items() if "later" not in item.metadata]
+            _unknown_key(name, [*usable, *also_known], path, reading)
     values: dict[str, Any] = {}
     for name, item in known.items():
         at = join_path(path, name)

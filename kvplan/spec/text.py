@@ -103,7 +103,7 @@ def _syntax_finding(text: str, error: yaml.MarkedYAMLError) -> Finding:
     hint = "check indentation, quotes and brackets"
     if "{{" in text or "{%" in text:
         hint = "this looks like a template: render it first"
-    elif "\\t" in problem or "'\\t'" in problem:
+    elif mark and text[mark.index : mark.index + 1] == "\t":
         hint = "indent with spaces, not tabs"
     return Finding("KV003", "", problem, help=hint, place=Place(line, column, line, column + 1))
 
@@ -261,10 +261,11 @@ class _Builder:
 
     def check_tag(self, event: _Event, place: Place) -> None:
         if event.tag is not None:
+            frame = self.frames[-1] if self.frames else None
+            on_key = frame is not None and isinstance(frame.tree, dict) and frame.key is None
+            path = frame.path if frame is not None and on_key else self.path()
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
-            self.fault(
-                "KV006", self.path(), f"the tag `{tag}`: tags are not allowed", place, help="write the value plainly"
-            )
+            self.fault("KV006", path, f"the tag `{tag}`: tags are not allowed", place, help="write the value plainly")
 
     def plain_scalar(self, text: str, path: str, place: Place) -> Tree:
         value, problem = read_scalar(text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvplan.errors import SpecError
-from kvplan.findings import KEY, Finding, Place, Source, excerpt
+from kvplan.findings import KEY, LINE_END, Finding, Place, Source, excerpt
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000  # aliases count as many times as they are used
@@ -38,15 +38,19 @@ def decode(content: bytes, name: str) -> str:
 
     Raises: SpecError (KV003) at the line and column of the first byte that is not text.
     """
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    is_utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    mark = 3 if content[:3] == b"\xef\xbb\xbf" else 0  # a byte-order mark is no part of the text
     try:
-        text = content.decode(encoding)
+        text = content.decode("utf-16") if is_utf16 else content[mark:].decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode(encoding, errors="replace")
-        message = f"byte {error.start} is not {'UTF-16' if encoding == 'utf-16' else 'UTF-8'}"
-        raise SpecError(
-            [located(name, "", "KV003", message, point(before, len(before)), help="save the file as UTF-8")]
-        ) from None
+        before = (
+            content[: error.start].decode("utf-16", errors="replace")
+            if is_utf16
+            else content[mark : mark + error.start].decode()
+        )
+        message = f"byte {mark + error.start} is not {'UTF-16' if is_utf16 else 'UTF-8'}"
+        place = point(before, len(before))
+        raise SpecError([located(name, "", "KV003", message, place, help="save the file as UTF-8")]) from None
     if match := _UNPRINTABLE.search(text):
         message = f"a control character (U+{ord(match[0]):04X})"
         place = point(text, match.start())
@@ -56,9 +60,9 @@ def decode(content: bytes, name: str) -> str:
 
 def point(text: str, index: int) -> Place:
     """The place of one code point of a text."""
-    line = text.count("\n", 0, index) + 1
-    column = index - (text.rfind("\n", 0, index) + 1) + 1
-    return Place(line, column, line, column + 1)
+    ends = [match.end() for match in LINE_END.finditer(text, 0, index)]
+    column = index - (ends[-1] if ends else 0) + 1
+    return Place(len(ends) + 1, column, len(ends) + 1, column + 1)
 
 
 def located(

@@ -91,19 +91,19 @@ def _read_options(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN4
             "KV007", path, f"wants a mapping, has {shown(tree)}", help="write like {prefix_caching: off}"
         )
     options: dict[str, str] = {}
+    sound = True
     for name, value in tree.items():
-        if isinstance(value, bool):
-            options[name] = "on" if value else "off"
-        elif isinstance(value, dict | list) or value is None:
-            return reading.fault(
+        if isinstance(value, dict | list) or value is None:
+            reading.fault(
                 "KV007",
                 join_path(path, name),
                 f"wants a plain value, has {shown(value)}",
                 help="write on, off or a number",
             )
+            sound = False
         else:
-            options[name] = str(value)
-    return options
+            options[name] = ("on" if value else "off") if isinstance(value, bool) else str(value)
+    return options if sound else INVALID
 
 
 def _read_expect(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
@@ -200,6 +200,28 @@ class RequestClass:
     copies: None = later("live copies", "placement")
 
 
+def _read_request(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    request = Spec(RequestClass).read(tree, path, reading)
+    if not isinstance(tree, dict):
+        return INVALID
+    both = [other for other in ("input", "output") if other in tree and "context" in tree]
+    if both:
+        message = f"`context` and `{both[0]}` contradict each other"
+        return reading.fault(
+            "KV018", join_path(path, "context"), message, help="give context alone, or input and output", on_key=True
+        )
+    if "context" not in tree and "input" not in tree:
+        message = "neither `input` nor `context` says how long the sequences are"
+        return reading.fault("KV008", join_path(path, "input"), message, help="add input and output, or context")
+    return request
+
+
+def _read_version(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    if tree == 1 and isinstance(tree, int) and not isinstance(tree, bool):
+        return 1
+    return reading.fault("KV010", path, f"the format version {shown(tree)} is not known", help="write kvplan: 1")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """What is asked: deployments, the sequences they hold, and what is expected of them.
@@ -207,10 +229,10 @@ class Workload:
     expect: figure ▸ bound as written; read once the figures are known.
     """
 
-    kvplan: int = key(Whole(1), "version of the format: 1")
+    kvplan: int = key(Reads("1, the version of the format", _read_version), "version of the format: 1")
     name: str = key(Text(), "what the workload is called", default="workload")
     deployments: tuple[Deployment, ...] = key(Many(Spec(Deployment)), "models and how they are served")
-    requests: tuple[RequestClass, ...] = key(Many(Spec(RequestClass)), "classes of sequences")
+    requests: tuple[RequestClass, ...] = key(Many(Reads("a mapping", _read_request)), "classes of sequences")
     planning_quantile: Fraction = key(
         Share(open_ends=True), "quantile of total bytes that is planned for", default=Fraction(99, 100)
     )

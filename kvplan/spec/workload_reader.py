@@ -16,7 +16,7 @@ from kvplan.spec.tree import Document, Tree
 from kvplan.spec.workload import Deployment, RequestClass, Workload
 
 FLAT_KEYS = ("model", "kv", "engine", "engine_options")  # of a deployment, at the top level of a flat file
-_STEP = re.compile(r"\.?([A-Za-z_][\w-]*)|\.?\[?([0-9]{1,6})\]?", re.ASCII)
+_STEP = re.compile(r"\.?([A-Za-z_][\w-]*)|\[([0-9]{1,6})\]|\.([0-9]{1,6})(?![0-9])", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,20 @@ class Written:
 
     def deployment_path(self, index: int, key: str) -> str:
         """The path of a key of a deployment, as this text has it."""
-        if not self.is_flat:
-            return join_path(join_path("deployments", index), key)
-        return key if key.split(".")[0] in FLAT_KEYS else join_path("deployment", key)
+        if self.is_flat:
+            return key if re.split(r"[.\[]", key)[0] in FLAT_KEYS else f"deployment.{key}"
+        return f"deployments[{index}].{key}"
 
     def locate(self, finding: Finding) -> Finding:
         """The finding at its place in the file, or in the flag that set the value."""
         for path in sorted(self.overlays, key=len, reverse=True):
-            if finding.path == path or finding.path.startswith((path + ".", path + "[")):
-                return self.overlays[path].source.locate(finding)
+            inside = finding.path == path or finding.path.startswith((path + ".", path + "["))
+            # A key that only a flag wrote has no place in the text: the flag stands for it.
+            around = path.startswith((finding.path + ".", finding.path + "[")) and not _reaches(
+                self.document.tree, finding.path
+            )
+            if finding.path and (inside or around):
+                return self.overlays[path].source.locate(replace(finding, path=path) if around else finding)
         return self.document.source.locate(finding)
 
     def with_value(self, path: str, value: Tree, document: Document, clear: tuple[str, ...] = ()) -> Written:
@@ -75,7 +80,7 @@ class Written:
                     node.pop(key, None)
             else:
                 node = node[step]
-        return replace(self, tree=tree, overlays={**self.overlays, path: document})
+        return replace(self, tree=tree, overlays={**self.overlays, canonical(steps): document})
 
 
 def _no_path(path: str, document: Document, message: str, help: str) -> SpecError:
@@ -90,9 +95,26 @@ def split_path(path: str) -> list[str | int] | None:
         match = _STEP.match(path, position)
         if match is None or match.end() == position:
             return None
-        steps.append(match[1] if match[1] else int(match[2]))
+        steps.append(match[1] if match[1] else int(match[2] or match[3]))
         position = match.end()
     return steps or None
+
+
+def canonical(steps: list[str | int]) -> str:
+    """Steps as findings write them: ``deployments[0].model``."""
+    path = ""
+    for step in steps:
+        path = join_path(path, step)
+    return path
+
+
+def _reaches(tree: Tree, path: str) -> bool:
+    """Whether a path leads to something in a tree."""
+    for step in split_path(path) or []:
+        if not _holds(tree, step, last=False):
+            return False
+        tree = tree[step]
+    return True
 
 
 def _holds(node: Tree, step: str | int, *, last: bool) -> bool:
@@ -119,14 +141,10 @@ def _read(source: Written, reading: Reading) -> Workload | None:
     if not isinstance(tree, dict):
         reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help="begin with `kvplan: 1`")
         return None
-    if tree.get("kvplan", 1) != 1 or isinstance(tree.get("kvplan"), bool):
-        reading.fault(
-            "KV010", "kvplan", f"the format version {shown(tree['kvplan'])} is not known", help="write kvplan: 1"
-        )
     fields = written(Workload)
     if source.is_flat:
         fields = [item for item in fields if item.name != "deployments"]
-        values = read_fields(fields, tree, "", reading, also_known=(*FLAT_KEYS, "deployment", "deployments"))
+        values = read_fields(fields, tree, "", reading, also_known=(*FLAT_KEYS, "deployment"))
         deployments = _flat_deployment(tree, reading)
     else:
         for key in (*FLAT_KEYS, "deployment"):
@@ -205,29 +223,10 @@ def _deployment_of(request: RequestClass, names: list[str], path: str, reading: 
 
 
 def _with_lengths(request: RequestClass, path: str, reading: Reading) -> RequestClass:
-    if request.context is not None and (request.input is not None or request.output is not None):
-        other = "input" if request.input is not None else "output"
-        reading.fault(
-            "KV018",
-            f"{path}.context",
-            f"`context` and `{other}` contradict each other",
-            help="give context alone, or input and output",
-            on_key=True,
-        )
-    if request.context is None and request.input is None:
-        reading.fault(
-            "KV008",
-            f"{path}.input",
-            "neither `input` nor `context` says how long the sequences are",
-            help="add input and output, or context",
-        )
     length = request.context or request.input or constant(1)
     prefix = request.prefix
     if prefix is not None and prefix.tokens > length.high:
-        reading.fault(
-            "KV105",
-            f"{path}.prefix.tokens",
-            f"a prefix of {prefix.tokens:,} tokens in an input of {length.high:,}",
-            help="the prefix is part of the input: make it shorter, or the input longer",
-        )
+        message = f"a prefix of {prefix.tokens:,} tokens in an input of {length.high:,}"
+        help = "the prefix is part of the input: make it shorter, or the input longer"
+        reading.fault("KV105", f"{path}.prefix.tokens", message, help=help)
     return replace(request, input=length, output=request.output or constant(0))

@@ -11,7 +11,6 @@ from kvplan.spec.model_mapping import read_mapping
 from kvplan.spec.text import read_yaml
 
 FULL = "{kind: full_attention, num_kv_heads: 8, head_dim: 128}"
-TWO_MISSING = pytest.mark.xfail(strict=True, reason="AttributeError escapes where two needed keys are missing")
 BF16 = KVFormat(FORMATS["bf16"], FORMATS["bf16"])
 
 
@@ -105,7 +104,6 @@ def test_each_kind_of_layer(run, layer, bytes_per_token):
         pytest.param(
             "{kind: full_attention}",
             [("KV008", ".num_kv_heads"), ("KV008", ".head_dim")],
-            marks=TWO_MISSING,
         ),
         ("{kind: sliding_attention, num_kv_heads: 8, head_dim: 128}", [("KV008", ".sliding_window")]),
         ("{kind: chunked_attention, num_kv_heads: 8, head_dim: 128}", [("KV008", ".attention_chunk_size")]),

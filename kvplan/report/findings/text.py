@@ -11,7 +11,12 @@ from kvplan.findings import Finding
 
 def full_text(findings: Sequence[Finding]) -> str:
     """Every finding with its place, its line, a caret, and what would be right."""
-    return "\n\n".join(_full(finding) for finding in findings) + ("\n" if findings else "")
+    return _printable("\n\n".join(_full(finding) for finding in findings) + ("\n" if findings else ""))
+
+
+def _printable(text: str) -> str:
+    """Text without control characters: names and values come from files and flags."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def _full(finding: Finding) -> str:
@@ -51,10 +56,9 @@ def concise_text(findings: Sequence[Finding]) -> str:
         place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
         path = f" {finding.path}" if finding.path else ""
         help = f" ({finding.help})" if finding.help else ""
-        lines.append(
-            f"{finding.file or 'kvplan'}{place}: {finding.severity}[{finding.rule}]{path}: {finding.message}{help}"
-        )
-    return "\n".join(lines) + ("\n" if lines else "")
+        message = " ".join(finding.message.split())
+        lines.append(f"{finding.file or 'kvplan'}{place}: {finding.severity}[{finding.rule}]{path}: {message}{help}")
+    return _printable("\n".join(lines) + ("\n" if lines else ""))
 
 
 def summary_text(files: int, skipped: int, errors: int, warnings: int, notes: int) -> str:

@@ -83,7 +83,7 @@ def _is_shown(column: Column, table: Table, width: int) -> bool:
     if len(table.columns) <= 6:
         return True
     if column.key == "deployment":
-        return len({row["deployment"] for row in table.rows if row["deployment"]}) > 1
+        return width >= 100 and len({row["deployment"] for row in table.rows if row["deployment"]}) > 1
     return (width >= 120 and column.key not in ("max_tokens", "mean_bytes")) or column.key not in _HIDDEN_BELOW
 
 

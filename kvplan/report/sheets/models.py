@@ -34,16 +34,18 @@ def _short(kind: str) -> str:
     return {"full_attention": "full", "sliding_attention": "sliding", "chunked_attention": "chunked"}.get(kind, kind)
 
 
+_LAYER_COLUMNS = (
+    Column("count", "layers", "count"),
+    Column("kind", "kind"),
+    Column("num_kv_heads", "KV heads", "count"),
+    Column("widths", "widths"),
+    Column("keeps", "keeps"),
+    Column("all_bytes_per_token", "bytes a token", "count"),
+)
+
+
 def model_sheet(view: ModelView) -> Sheet:
     """One model: layers by kind, what each keeps, bytes a token, and bytes against context."""
-    columns = (
-        Column("count", "layers", "count"),
-        Column("kind", "kind"),
-        Column("num_kv_heads", "KV heads", "count"),
-        Column("widths", "widths"),
-        Column("keeps", "keeps"),
-        Column("all_bytes_per_token", "bytes a token", "count"),
-    )
     rows: list[dict[str, Value]] = [
         {
             "count": line.count,
@@ -58,7 +60,7 @@ def model_sheet(view: ModelView) -> Sheet:
         for line in view.layers
     ]
     total = _total(view)
-    blocks: list[Block] = [Table("", columns, rows, is_data=True), Note(f"{total}.")]
+    blocks: list[Block] = [Table("", _LAYER_COLUMNS, rows, is_data=True), Note(f"{total}.")]
     if view.quantization:
         blocks.append(Note(f"Weights: {view.quantization}."))
     blocks += [
