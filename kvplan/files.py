@@ -7,6 +7,7 @@ import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
@@ -91,6 +92,11 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def discard(stream: IO[str]) -> None:
+    """Send what is still written to a stream to nowhere: its reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def find_yaml(folder: Path) -> list[Path]:

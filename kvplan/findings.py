@@ -49,6 +49,7 @@ RULES: Mapping[str, Rule] = {
     "KV104": Rule("error", "the sequences are longer than max_model_len"),
     "KV105": Rule("error", "the prefix is longer than the input that contains it"),
     "KV106": Rule("warning", "the prefix is shorter than one block and saves nothing"),
+    "KV107": Rule("error", "more sequences at once than max_num_seqs allows"),
     "KV301": Rule("error", "the engine refuses the split"),
     "KV302": Rule("error", "the engine refuses the KV format"),
     "KV303": Rule("error", "the engine or its version does not serve the model"),
@@ -147,7 +148,8 @@ class Source:
         while path:
             path = parent_path(path)
             if place := places.get(KEY + path) or places.get(path):
-                return place
+                whole = place.line == place.end_line
+                return place if whole else Place(place.line, place.column, place.line, place.column + 1)
         return Place(1, 1, 1, 1)
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kvplan.answers.request import kv_parts
 from kvplan.answers.size_result import FORMAT_VERSION
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.footprint.sizing import bytes_by_limit, group_layers, size_sequences
 from kvplan.spec import catalog
-from kvplan.spec.formats import KVFormat, format_by_name, format_names
+from kvplan.spec.formats import KVFormat
+from kvplan.spec.kinds import INVALID, Reading
 from kvplan.spec.layers.layer import Layer, count_layers
 from kvplan.spec.model import Model
 from kvplan.spec.models import catalog_model, resolve_model
+from kvplan.spec.tree import flag_document
+from kvplan.spec.workload import KV_KIND
 from kvplan.version import VERSION
 
 _POINTS = 97  # of a curve
@@ -56,6 +60,13 @@ class ModelView:
     curve_bytes: tuple[int, ...]
     notes: tuple[Finding, ...]
 
+    def summary(self) -> dict[str, Any]:
+        """The keys of the view without its curve."""
+        tree = self.to_dict()
+        return {
+            key: tree[key] for key in tree if key not in ("format_version", "kind", "kvplan") and "curve" not in key
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the view."""
         tree: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -72,21 +83,11 @@ class ModelList:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the list: each model without its curve."""
-        keys = (
-            "model",
-            "architecture",
-            "num_layers",
-            "max_position_embeddings",
-            "kv_format",
-            "model_bytes_per_token",
-            "model_bytes_per_token_unbounded",
-            "source",
-        )
         return {
             "format_version": FORMAT_VERSION,
             "kind": "models",
             "kvplan": VERSION,
-            "models": [{key: getattr(view, key) for key in keys} for view in self.models],
+            "models": [view.summary() for view in self.models],
         }
 
 
@@ -102,24 +103,21 @@ def show_model(name: str, kv_format: str | None = None) -> ModelView:
     kv_format: a format other than the checkpoint's own.
     Raises: SpecError for an unknown model or format, or one whose vectors the format does not divide.
     """
-    if kv_format is not None and kv_format not in format_names():
-        raise SpecError(
-            [
-                Finding(
-                    "KV011",
-                    "kv_format",
-                    f"unknown format `{kv_format[:40]}`",
-                    help=f"one of {', '.join(format_names())}",
-                )
-            ]
-        )
-    return _view(resolve_model(name, "model", Path(), ()), kv_format)
+    return _view(resolve_model(name, "model", Path(), ()), None if kv_format is None else _asked_format(kv_format))
 
 
-def _view(model: Model, kv_format: str | None) -> ModelView:
-    kv = model.kv_format
-    if kv_format is not None:
-        kv = KVFormat(format_by_name(kv_format), format_by_name(kv_format))
+def _asked_format(text: str) -> KVFormat:
+    """``fp8`` or ``k=q8_0,v=q4_0`` ▸ the formats of K and V."""
+    reading = Reading()
+    kv = KV_KIND.read(kv_parts(text), "kv_format", reading)
+    if kv is INVALID:
+        document = flag_document({"kv_format": (None, f"--kv-format {text}")})
+        raise SpecError([document.source.locate(replace(finding, path="kv_format")) for finding in reading.findings])
+    return KVFormat(kv.format or kv.k, kv.format or kv.v)
+
+
+def _view(model: Model, kv_format: KVFormat | None) -> ModelView:
+    kv = kv_format or model.kv_format
     _check_widths(model, kv)
     groups = group_layers(model.layers, kv)
     by_limit = bytes_by_limit(groups)
@@ -145,12 +143,13 @@ def _view(model: Model, kv_format: str | None) -> ModelView:
 
 
 def _check_widths(model: Model, kv: KVFormat) -> None:
-    widths = {width for layer in model.layers for width in layer.widths if not kv.k.divides(width)}
-    if widths:
-        message = (
-            f"{kv.k.name} stores {kv.k.group_elements} elements together; a head of {min(widths)} is not a multiple"
-        )
-        raise SpecError([Finding("KV302", "kv_format", message, help="use a format with smaller groups")])
+    for item in (kv.k, kv.v):
+        widths = [width for layer in model.layers for width in layer.widths if not item.divides(width)]
+        if widths:
+            message = (
+                f"{item.name} stores {item.group_elements} elements together; a head of {widths[0]} is not a multiple"
+            )
+            raise SpecError([Finding("KV302", "kv_format", message, help="use a format with smaller groups")])
 
 
 def _line(layer: Layer, count: int, kv: KVFormat) -> LayerLine:

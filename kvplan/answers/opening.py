@@ -46,6 +46,7 @@ def open_deployment(workload: Workload, index: int, rank: int | None) -> Deploym
     ]
     for place, request in requests:
         found += _request_findings(place, request, deployment, model, engine)
+    found += _too_many(workload, index, [request for _, request in requests])
     if any(finding.severity == "error" for finding in found):
         raise SpecError(found)
     case = DeploymentCase(deployment, model, engine, served, rank, float(workload.planning_quantile))
@@ -93,8 +94,23 @@ def _served(deployment: Deployment, model: Model) -> Served:
 def _rank_refusal(deployment: Deployment, rank: int | None) -> list[Finding]:
     if rank is None or rank < deployment.pipeline_parallel:
         return []
-    message = f"there is no pipeline rank {rank}: the {deployment.pipeline_parallel} stages count from 0"
-    return [Finding("KV010", "pipeline_rank", message, help=f"use 0 to {deployment.pipeline_parallel - 1}")]
+    stages = deployment.pipeline_parallel
+    there_are = "there is one stage" if stages == 1 else f"the {stages} stages count from 0"
+    message = f"there is no pipeline rank {rank}: {there_are}"
+    return [Finding("KV010", "pipeline_rank", message, help=f"use 0 to {stages - 1}" if stages > 1 else "use 0")]
+
+
+def _too_many(workload: Workload, index: int, requests: list[RequestClass]) -> list[Finding]:
+    """More sequences at once than the engine's own limit lets all instances hold."""
+    deployment = workload.deployments[index]
+    limit, instances = deployment.limits.max_num_seqs, deployment.data_parallel
+    sequences = sum(request.sequences for request in requests)
+    if limit is None or sequences <= limit * instances:
+        return []
+    at_once = f"max_num_seqs {limit:,}" + (f" × {instances} instances" if instances > 1 else "")
+    message = f"{sequences:,} sequences at once are more than {at_once}"
+    help = "raise max_num_seqs, add data-parallel instances, or hold fewer sequences"
+    return [_at(workload, index, Finding("KV107", "limits.max_num_seqs", message, help=help))]
 
 
 def _request_findings(

@@ -17,7 +17,7 @@ from kvplan.spec.scalars import read_scalar
 from kvplan.spec.text import read, read_yaml
 from kvplan.spec.tree import Document, Tree, decode, flag_document
 from kvplan.spec.workload import Workload
-from kvplan.spec.workload_reader import Written, read_workload
+from kvplan.spec.workload_reader import Written, canonical, read_workload, split_path
 
 TEXT_FLAGS = ("model", "engine", "kv_format")
 DEPLOYMENT_FLAGS = {
@@ -74,11 +74,17 @@ def build(workload: Workload | Path | str | None, flags: Mapping[str, Any], styl
         raise TypeError(message)
     written = _with_flags(written, flags, style, alone=workload is None)
     for path, value in dict(flags.get("set") or {}).items():
-        document = flag_document(
-            {str(path): (None, f"--set {path}={value}" if style == "cli" else f"set {path}={value!r}")}
-        )
-        written = written.with_value(str(path), _set_value(value, document, str(path)), document)
-    return _selected(read_workload(written), flags.get("deployment"), style)
+        steps = split_path(str(path))
+        at = canonical(steps) if steps else str(path)
+        document = flag_document({at: (None, f"--set {path}={value}" if style == "cli" else f"set {path}={value!r}")})
+        written = written.with_value(str(path), _set_value(value, document, at), document)
+    if flags.get("pipeline_rank") is not None:
+        words = _words("pipeline_rank", flags["pipeline_rank"], style)
+        document = flag_document({"pipeline_rank": (None, words)})
+        written = replace(written, overlays={**written.overlays, "pipeline_rank": document})
+    workload = read_workload(written)
+    _check_deployment(workload, flags.get("deployment"), style)
+    return workload
 
 
 def _from_flags(flags: Mapping[str, Any], style: str) -> Written:
@@ -126,11 +132,7 @@ def _with_deployment_flag(written: Written, index: int, name: str, value: Any, s
         return written.with_value(path, _value(name, value), document)
     base = written.deployment_path(index, "kv")
     document = flag_document({base: (None, _words(name, value, style))})
-    parts = (
-        dict(part.partition("=")[::2] for part in str(value).split(","))
-        if "=" in str(value)
-        else {"format": str(value)}
-    )
+    parts = kv_parts(str(value))
     clear = ("k", "v") if "format" in parts else ("format",)
     for key, part in parts.items():
         if key not in ("format", "k", "v"):
@@ -140,6 +142,13 @@ def _with_deployment_flag(written: Written, index: int, name: str, value: Any, s
             raise SpecError([document.source.locate(finding)])
         written = written.with_value(f"{base}.{key}", part.strip(), document, clear)
     return written
+
+
+def kv_parts(text: str) -> dict[str, str]:
+    """``fp8`` ▸ ``{"format": "fp8"}``, ``k=q8_0,v=q4_0`` ▸ ``{"k": "q8_0", "v": "q4_0"}``."""
+    if "=" not in text:
+        return {"format": text.strip()}
+    return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in text.split(","))}
 
 
 def _no_option(option: str, document: Document) -> str:
@@ -214,22 +223,14 @@ def _set_value(value: Any, document: Document, path: str) -> Tree:  # noqa: ANN4
         ) from None
 
 
-def _selected(workload: Workload, deployment: str | None, style: str) -> Workload:
-    """The workload with one deployment and its classes, where one is named."""
-    if deployment is None:
-        return workload
+def _check_deployment(workload: Workload, deployment: str | None, style: str) -> None:
+    """Refuse the name of a deployment that the workload does not have."""
     names = [item.name for item in workload.deployments]
-    if deployment not in names:
+    if deployment is not None and deployment not in names:
         document = flag_document({"deployment": (None, _words("deployment", deployment, style))})
         hint = nearest(deployment, names) or f"known: {', '.join(names)}"
-        raise SpecError(
-            [
-                document.source.locate(
-                    Finding("KV011", "deployment", f"no deployment is called `{deployment[:60]}`", help=hint)
-                )
-            ]
-        )
-    return workload
+        finding = Finding("KV011", "deployment", f"no deployment is called `{deployment[:60]}`", help=hint)
+        raise SpecError([document.source.locate(finding)])
 
 
 def pipeline_rank(value: Any, style: str) -> int | None:  # noqa: ANN401

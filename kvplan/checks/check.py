@@ -75,18 +75,19 @@ def _check_file(candidate: Candidate) -> list[Finding]:
         written = read_written(candidate.path)
     except SpecError as error:
         return list(error.findings)
+    reading = Reading()
+    expect = written.tree.get("expect") if isinstance(written.tree, dict) else None
+    bounds = read_expect(expect, reading) if isinstance(expect, dict) else []
+    found = [written.locate(finding) for finding in reading.findings]
     try:
         workload = read_workload(written)
     except SpecError as error:
-        return list(error.findings)
-    reading = Reading()
-    bounds = read_expect(workload.expect, reading)
-    located = [written.locate(finding) for finding in reading.findings]
+        return [*found, *error.findings]
     try:
         size = measure(workload)
     except SpecError as error:
-        return [*error.findings, *located, *workload.notes]
-    return [*located, *size.notes, *(written.locate(finding) for finding in unmet(bounds, size))]
+        return [*found, *error.findings, *workload.notes]
+    return [*found, *size.notes, *(written.locate(finding) for finding in unmet(bounds, size))]
 
 
 def _result(findings: Sequence[Finding], read: int, skipped: int) -> Check:

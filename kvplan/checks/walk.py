@@ -10,7 +10,6 @@ from pathlib import Path
 from kvplan import files
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
-from kvplan.spec.tree import decode
 
 # A workload says which version of the format it follows; in block style at a line's start, in flow style after a brace.
 _MARKED = re.compile(r"^(?:\{\s*)?[\"']?kvplan[\"']?\s*:", re.MULTILINE)
@@ -45,8 +44,11 @@ def walk(paths: Sequence[Path]) -> list[Candidate]:
 
 
 def is_marked(path: Path) -> bool:
-    """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload; unreadable files do not."""
+    """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload; unreadable files do not.
+
+    Bytes that are no text do not hide the mark: such a file is read, and said to be broken.
+    """
     try:
-        return _MARKED.search(decode(files.read_bytes(path), str(path))) is not None
+        return _MARKED.search(files.read_bytes(path).decode(errors="replace")) is not None
     except SpecError:
         return False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
 
+from kvplan import files
 from kvplan.errors import SpecError
+from kvplan.report.findings.text import full_text
+from kvplan.report.formats.data import json_text
+from kvplan.version import VERSION
 
 EXIT_FINDINGS, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 70, 130
 
@@ -23,7 +26,7 @@ def run(command: Callable[[], int], *, as_json: bool, debug: bool) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`| head`): nothing is wrong, and nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        files.discard(sys.stdout)
         return 0
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # the parser's own errors
@@ -34,8 +37,6 @@ def run(command: Callable[[], int], *, as_json: bool, debug: bool) -> int:
 
 
 def _tell_findings(error: SpecError, *, as_json: bool) -> None:
-    from kvplan.report.findings.text import full_text
-
     if as_json:
         _print_error([finding.to_dict() for finding in error.findings])
     else:
@@ -63,7 +64,4 @@ def _tell_bug(error: Exception, *, as_json: bool, debug: bool) -> None:
 
 
 def _print_error(findings: list[dict[str, object]]) -> None:
-    from kvplan.report.formats.data import json_text
-    from kvplan.version import VERSION
-
     sys.stdout.write(json_text({"format_version": 1, "kind": "error", "kvplan": VERSION, "findings": findings}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -64,5 +65,5 @@ def _wants_json(arguments: list[str]) -> bool:
     """Whether the terminal gets JSON, so that a failure is JSON too."""
     return any(
         item == "--format=json" or (item == "--format" and following == "json")
-        for item, following in zip(arguments, [*arguments[1:], ""], strict=True)
+        for item, following in pairwise([*arguments, ""])
     )

@@ -21,6 +21,8 @@ def models(context: typer.Context, format_: Format = None) -> None:
     """
     if context.invoked_subcommand is None:
         list_(format_)
+    elif format_:
+        raise typer.BadParameter("give --format after the command: kvplan models list --format json")
 
 
 @app.command("list")
@@ -42,7 +44,9 @@ def list_(format_: Format = None) -> None:
 
 @app.command()
 def show(
-    model: Annotated[str, typer.Argument(help="A catalog name, or a path to a config.json or its folder.")],
+    model: Annotated[
+        str, typer.Argument(help="A catalog name, or a path to a config.json or its folder.", metavar="MODEL")
+    ],
     kv_format: Annotated[
         str | None, typer.Option(help="A KV format other than the checkpoint's own.", metavar="FORMAT")
     ] = None,

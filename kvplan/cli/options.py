@@ -22,8 +22,12 @@ Deployment = Annotated[
 ]
 
 # What a workload is made of, as flags.
-Workload = Annotated[Path | None, typer.Argument(help="A workload file; flags are set over it, or stand alone.")]
-Model = Annotated[str | None, typer.Option(help="A catalog name, or a path to a config.json or its folder.")]
+Workload = Annotated[
+    Path | None, typer.Argument(help="A workload file; flags are set over it, or stand alone.", metavar="[WORKLOAD]")
+]
+Model = Annotated[
+    str | None, typer.Option(help="A catalog name, or a path to a config.json or its folder.", metavar="MODEL")
+]
 Batch = Annotated[str | None, typer.Option(help="Sequences resident at once (default 1).", metavar="N")]
 Context = Annotated[str | None, typer.Option(help="Tokens of each sequence: 8192, 128Ki, 1M.", metavar="TOKENS")]
 KvFormat = Annotated[str | None, typer.Option(help="fp16, fp8, nvfp4, …, or k=q8_0,v=q4_0.", metavar="FORMAT")]

@@ -11,6 +11,7 @@ from typing import Any
 from kvplan import files
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
+from kvplan.report.formats import text
 from kvplan.report.formats.data import csv_text, json_text, markdown_text
 from kvplan.report.sheet import Sheet
 from kvplan.spec.kinds import nearest
@@ -52,8 +53,6 @@ def write(result: Any, sheet: Callable[[], Sheet], asked: Sequence[str] | None) 
     """Write a result in every format asked for."""
     for name, path in targets(asked):
         if name == "table" and path is None:
-            from kvplan.report.formats import text
-
             text.write(sheet(), sys.stdout)
             continue
         content = render(name, result, sheet)
@@ -71,8 +70,6 @@ def render(name: str, result: Any, sheet: Callable[[], Sheet]) -> str:  # noqa: 
         return csv_text(sheet())
     if name == "markdown":
         return markdown_text(sheet())
-    from kvplan.report.formats import text
-
     out = io.StringIO()
     text.write(sheet(), out)
     return out.getvalue()

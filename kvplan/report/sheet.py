@@ -18,12 +18,24 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows of values by key. One table of a sheet is its data: the one that CSV prints."""
+    """Rows of values by key, and a last row that sums them.
+
+    One table of a sheet is its data: CSV prints the rows of that one, with ``data_keys`` (else the columns' keys)
+    as header and without the sums.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Value]]
     is_data: bool = False
+    total: Mapping[str, Value] = {}
+    data_keys: Sequence[str] = ()
+
+    @property
+    def shown_rows(self) -> list[Mapping[str, Value]]:
+        """Rows for people, the sums last; what a row lacks is blank."""
+        blank: dict[str, Value] = dict.fromkeys((column.key for column in self.columns), "")
+        return [blank | dict(row) for row in (*self.rows, *([self.total] if self.total else []))]
 
 
 class Bar(NamedTuple):

@@ -67,9 +67,9 @@ def shown(tree: Tree) -> str:
     return f"`{text if len(text) <= 40 else text[:37] + '…'}`"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """``did you mean `x`?``, or nothing."""
-    match = get_close_matches(word[:60], list(known), n=1, cutoff=0.6)
+    match = get_close_matches(word[:60], list(known), n=1, cutoff=cutoff)
     return f"did you mean `{match[0]}`?" if match else ""
 
 

@@ -85,6 +85,9 @@ def _read_kv(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
     return kv
 
 
+KV_KIND = Reads("a mapping like {format: fp8_e4m3}", _read_kv)
+
+
 def _read_options(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
     if not isinstance(tree, dict):
         return reading.fault(
@@ -135,7 +138,7 @@ class Deployment:
     model: Tree = key(
         Reads("a catalog name, a path to a config.json, or a mapping", lambda tree, path, reading: tree), "the model"
     )
-    kv: KV = key(Reads("a mapping like {format: fp8_e4m3}", _read_kv), "how K and V are stored", factory=KV)
+    kv: KV = key(KV_KIND, "how K and V are stored", factory=KV)
     engine: EngineChoice = key(ENGINE, "how blocks are counted", default=EngineChoice("paged", ""))
     engine_options: Mapping[str, str] = key(Reads("a mapping", _read_options), "options of the engine", factory=dict)
     tensor_parallel: int = key(Whole(1, MAX_RANKS), "ranks that share the heads", default=1)

@@ -66,6 +66,8 @@ class Written:
             raise _no_path(
                 path, document, f"`{path[:80]}` is not a path", "write like deployments.0.tensor_parallel=16"
             )
+        if self.is_flat and steps[:2] == ["deployments", 0] and len(steps) > 2:
+            steps = steps[2:] if steps[2] in FLAT_KEYS else ["deployment", *steps[2:]]
         node = tree
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             last = following is None
@@ -132,8 +134,13 @@ def read_workload(source: Written) -> Workload:
     workload = _read(source, reading)
     findings = [source.locate(finding) for finding in reading.findings]
     if workload is None or reading.failed:
-        raise SpecError([*findings, *source.document.notes])
-    return replace(workload, written=source, notes=(*source.document.notes, *findings))
+        raise SpecError([*findings, *_telling(source.document.notes)])
+    return replace(workload, written=source, notes=(*_telling(source.document.notes), *findings))
+
+
+def _telling(notes: tuple[Finding, ...]) -> list[Finding]:
+    """Notes of the text; on and off mean the same to an engine option in every version of YAML."""
+    return [note for note in notes if not (note.rule == "KV012" and "engine_options." in note.path)]
 
 
 def _read(source: Written, reading: Reading) -> Workload | None:

@@ -226,7 +226,7 @@ def test_a_set_value_clears_what_it_replaces():
     ("path", "message"),
     [
         ("a b", "`a b` is not a path"),
-        ("deployments.0.tensor_parallel", "leads nowhere: there is no `0`"),
+        ("deployments.1.tensor_parallel", "leads nowhere: there is no `1`"),
         ("requests.1.sequences", "leads nowhere: there is no `1`"),
         ("model.x", "leads nowhere: there is no `x`"),
     ],

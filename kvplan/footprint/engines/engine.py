@@ -128,7 +128,7 @@ def unknown_options(options: Mapping[str, str], known: Sequence[str], engine: st
     ]
 
 
-def split_refusals(served: Served) -> list[Finding]:
+def split_refusals(served: Served, *, spreads_over_context: bool = False) -> list[Finding]:
     """Splits that no engine can make: heads, layers and tokens that do not divide.
 
     Source: vLLM config/model.py, verify_with_parallel_config; model code asserts the KV heads.
@@ -147,10 +147,12 @@ def split_refusals(served: Served) -> list[Finding]:
     if split.pipeline_parallel > len(served.layers):
         message = f"{len(served.layers)} layers cannot fill {split.pipeline_parallel} stages"
         found.append(refusal("KV301", "pipeline_parallel", message, help=f"use at most {len(served.layers)}"))
-    if tensor % split.decode_context_parallel:
+    # With prefill context parallelism vLLM spreads tokens over the tensor groups of all its ranks.
+    group = tensor * (split.context_parallel if spreads_over_context else 1)
+    if group % split.decode_context_parallel:
         spread = split.decode_context_parallel
-        message = f"decode context parallelism spreads tokens over a tensor group: {spread} does not divide {tensor}"
-        found.append(refusal("KV301", "decode_context_parallel", message, help=f"use a divisor of {tensor}"))
+        message = f"decode context parallelism spreads tokens over a tensor group: {spread} does not divide {group}"
+        found.append(refusal("KV301", "decode_context_parallel", message, help=f"use a divisor of {group}"))
     return found
 
 

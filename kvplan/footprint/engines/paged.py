@@ -35,18 +35,22 @@ class Paged:
 
     def refusals(self, served: Served) -> list[Finding]:
         """Options it does not have, and splits and formats that no engine can make."""
-        found = [*self.unknown, *split_refusals(served), *format_refusals(served)]
-        if self.token_ranks(served.split) > 1 and any(layer.limit_tokens for layer in served.layers):
-            path = "decode_context_parallel" if served.split.decode_context_parallel > 1 else "context_parallel"
-            found.append(
-                refusal(
-                    "KV301",
-                    path,
-                    "the tokens of a window or chunk are not spread over ranks",
-                    help="use tensor or pipeline parallelism",
-                )
-            )
-        return found
+        return [*self.unknown, *split_refusals(served), *format_refusals(served), *self._token_refusals(served)]
+
+    def _token_refusals(self, served: Served) -> list[Finding]:
+        """Tokens are spread over ranks that would hold the same heads otherwise, and only where all are kept."""
+        split = served.split
+        spread = split.decode_context_parallel
+        if self.token_ranks(split) > 1 and any(layer.limit_tokens for layer in served.layers):
+            path = "decode_context_parallel" if spread > 1 else "context_parallel"
+            message = "the tokens of a window or chunk are not spread over ranks"
+            return [refusal("KV301", path, message, help="use tensor or pipeline parallelism")]
+        copies = min(layer.copies(split.tensor_parallel) for layer in served.layers)
+        if copies % spread:
+            message = f"{copies} ranks hold the same heads, and tokens cannot be spread over {spread} of them"
+            help = f"use a divisor of {copies}, or more tensor ranks than KV heads"
+            return [refusal("KV301", "decode_context_parallel", message, help=help)]
+        return []
 
     def layers(self, served: Served) -> tuple[Layer, ...]:
         """The architecture's own layers."""

@@ -17,7 +17,7 @@ def refusals(
     return [
         *_model(served, rules, data, version, release, options),
         *_formats(served, rules, data, version, release, options),
-        *split_refusals(served),
+        *split_refusals(served, spreads_over_context=True),
         *_splits(served, rules, version),
         *_options(served, rules, version, options),
     ]
@@ -124,6 +124,9 @@ def _context_parallel(served: Served, rules: Rules, version: str) -> list[Findin
                 help="use tensor or pipeline parallelism",
             )
         ]
+    if split.data_parallel > 1 and not rules["context_parallel_with_data"]:
+        message = f"vllm {version} refuses prefill context parallelism with data parallelism"
+        return [refusal("KV301", path, message, help="use 0.30 or later, or one of the two")]
     allowed = {1, split.context_parallel, split.tensor_parallel * split.context_parallel}
     if split.decode_context_parallel not in allowed:
         ranks = split.context_parallel

@@ -22,8 +22,9 @@ def csv_text(sheet: Sheet) -> str:
     writer = csv.writer(out, lineterminator="\n")
     for block in sheet.blocks:
         if isinstance(block, Table) and block.is_data:
-            writer.writerow([column.key for column in block.columns])
-            writer.writerows([row[column.key] for column in block.columns] for row in block.rows)
+            keys = block.data_keys or [column.key for column in block.columns]
+            writer.writerow(keys)
+            writer.writerows([row[key] for key in keys] for row in block.rows)
     return out.getvalue()
 
 
@@ -45,7 +46,7 @@ def _markdown_block(block: Block) -> str:
     if isinstance(block, Bars):
         bars = [(bar.label, format_bytes(bar.bytes), bar.text) for bar in block.bars]
         return _table(block.title, ("step", "bytes", "change"), ("left", "right", "right"), bars)
-    cells = [tuple(_cell(row[column.key], column.unit) for column in block.columns) for row in block.rows]
+    cells = [tuple(_cell(row[column.key], column.unit) for column in block.columns) for row in block.shown_rows]
     sides = tuple("left" if column.unit == "text" else "right" for column in block.columns)
     return _table(block.title, tuple(column.title or " " for column in block.columns), sides, cells)
 

@@ -73,7 +73,7 @@ def _write_table(table: Table, out: Console) -> None:
             overflow="fold",
             no_wrap=column.unit != "text",
         )
-    for row in table.rows:
+    for row in table.shown_rows:
         rich.add_row(*(Text(shown(row[column.key], column.unit)) for column in columns))
     out.print(rich)
 
@@ -83,7 +83,7 @@ def _is_shown(column: Column, table: Table, width: int) -> bool:
     if len(table.columns) <= 6:
         return True
     if column.key == "deployment":
-        return width >= 100 and len({row["deployment"] for row in table.rows if row["deployment"]}) > 1
+        return width >= 100 and len({row["deployment"] for row in table.rows}) > 1
     return (width >= 120 and column.key not in ("max_tokens", "mean_bytes")) or column.key not in _HIDDEN_BELOW
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from kvplan.answers.models import ModelList, ModelView
 from kvplan.report.sheet import Block, Column, Curve, Note, Sheet, Table, Value
 
+_LIST_KEYS = (
+    "model", "architecture", "num_layers", "kv_format", "model_bytes_per_token", "model_bytes_per_token_unbounded",
+    "max_position_embeddings",
+)  # fmt: skip
+_LAYER_KEYS = ("kind", "count", "num_kv_heads", "widths", "keeps_tokens", "bytes_per_token", "all_bytes_per_token")
+
 
 def models_sheet(models: ModelList) -> Sheet:
     """Every model on a line."""
@@ -18,6 +24,9 @@ def models_sheet(models: ModelList) -> Sheet:
     rows: list[dict[str, Value]] = [
         {
             "model": view.model,
+            "architecture": view.architecture,
+            "num_layers": view.num_layers,
+            "kv_format": view.kv_format,
             "layers": ", ".join(f"{line.count} {_short(line.kind)}" for line in view.layers),
             "model_bytes_per_token": view.model_bytes_per_token,
             "model_bytes_per_token_unbounded": view.model_bytes_per_token_unbounded,
@@ -52,6 +61,8 @@ def model_sheet(view: ModelView) -> Sheet:
             "kind": line.kind,
             "num_kv_heads": line.num_kv_heads,
             "widths": line.widths,
+            "keeps_tokens": line.keeps_tokens,
+            "bytes_per_token": line.bytes_per_token,
             "keeps": f"the last {line.keeps_tokens:,} tokens"
             if line.kind == "sliding_attention"
             else _keeps(line.keeps_tokens),
@@ -60,7 +71,7 @@ def model_sheet(view: ModelView) -> Sheet:
         for line in view.layers
     ]
     total = _total(view)
-    blocks: list[Block] = [Table("", _LAYER_COLUMNS, rows, is_data=True), Note(f"{total}.")]
+    blocks: list[Block] = [Table("", _LAYER_COLUMNS, rows, is_data=True, data_keys=_LAYER_KEYS), Note(f"{total}.")]
     if view.quantization:
         blocks.append(Note(f"Weights: {view.quantization}."))
     blocks += [

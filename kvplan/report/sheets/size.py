@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvplan.answers.size_result import DeploymentSize, Size
-from kvplan.report.sheet import Bar, Bars, Block, Column, Note, Sheet, Table
+from kvplan.report.sheet import Bar, Bars, Block, Column, Note, Sheet, Table, Value
 from kvplan.units import format_binary_bytes, format_bytes
 
 _NAMES = (
@@ -41,7 +41,8 @@ def _headline(size: Size) -> str:
         " …" if len(size.classes) > 3 else ""
     )
     held = f"{format_bytes(size.held_bytes)} ({format_binary_bytes(size.held_bytes)})"
-    return f"{sequences:,} sequence{'s' if sequences != 1 else ''} of {tokens} tokens need {held} of KV cache."
+    subject = "1 sequence" if sequences == 1 else f"{sequences:,} sequences"
+    return f"{subject} of {tokens} tokens {'needs' if sequences == 1 else 'need'} {held} of KV cache."
 
 
 def _names(size: Size) -> Table:
@@ -78,18 +79,8 @@ def _ladder(size: Size) -> Bars:
 def _classes(size: Size) -> Table:
     keys = ("name", "deployment", "sequences", "tokens", "max_tokens", *_FIGURES, *_RANKS)
     rows = [{key: getattr(item, key) for key in keys} for item in size.classes]
-    if len(rows) > 1:
-        total = {key: getattr(size, key, "") for key in keys}
-        rows.append(
-            total
-            | {
-                "name": "all",
-                "sequences": sum(item.sequences for item in size.classes),
-                "deployment": "",
-                "tokens": "",
-                "max_tokens": "",
-            }
-        )
+    sums: dict[str, Value] = {key: getattr(size, key) for key in (*_FIGURES, *_RANKS)}
+    sums |= {"name": "all", "sequences": sum(item.sequences for item in size.classes)}
     columns = [
         Column("name", "class"),
         Column("deployment", "deployment"),
@@ -98,7 +89,7 @@ def _classes(size: Size) -> Table:
         Column("max_tokens", "most tokens", "tokens"),
         *(Column(key, key.removesuffix("_bytes").replace("_", " "), "bytes") for key in (*_FIGURES, *_RANKS)),
     ]
-    return Table("Classes", columns, rows, is_data=True)
+    return Table("Classes", columns, rows, is_data=True, total=sums if len(rows) > 1 else {})
 
 
 def _deployments(size: Size) -> Table:

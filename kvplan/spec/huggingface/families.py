@@ -160,7 +160,8 @@ def _architecture(tree: Mapping[str, Tree], path: str, reading: Reading) -> tupl
         )
         return None
     known = ARCHITECTURES if listed else {family.model_type for family in ARCHITECTURES.values()}
-    hint = nearest(unknown, known)
+    # Another family's name is no spelling of this one: Jamba is not Llama.
+    hint = nearest(unknown, known, cutoff=0.9)
     note = f"known: {', '.join(sorted(known))}"
     reading.fault(
         "KV017",

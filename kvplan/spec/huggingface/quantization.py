@@ -14,6 +14,8 @@ from kvplan.spec.huggingface.config import Config
 from kvplan.spec.kinds import shown
 from kvplan.spec.tree import Tree
 
+_DTYPES = ("bfloat16", "float16", "half", "float32", "float", "auto", "float8_e4m3fn", "float8_e5m2")
+
 
 class Storage(NamedTuple):
     """How a checkpoint is stored."""
@@ -30,9 +32,11 @@ def read_storage(top: Config, text: Config, *, latent: bool) -> Storage:
     latent: whether every layer is MLA, which ignores a compressed-tensors KV scheme.
     """
     dtype_key, dtype = _dtype(top, text)
-    name = "fp16" if dtype == "float16" and top.model_type not in ("gemma2", "gemma3", "gemma3_text") else "bf16"
+    name = (
+        "fp16" if dtype in ("float16", "half") and top.model_type not in ("gemma2", "gemma3", "gemma3_text") else "bf16"
+    )
     source = f"{dtype_key}: {dtype}" if dtype else "no dtype in the config: served in bf16"
-    if dtype == "float32":
+    if dtype and dtype not in ("bfloat16", "float16", "half"):
         source += ", served in bf16"
     scheme = _scheme(top, text)
     words = "" if scheme is None else _words(scheme)
@@ -52,7 +56,10 @@ def _dtype(top: Config, text: Config) -> tuple[str, str]:
             if not isinstance(value, str):
                 config.fault("KV007", key, f"wants the name of a type, has {shown(value)}", "write bfloat16 or float16")
                 return key, ""
-            return key, value.removeprefix("torch.")[:40]
+            name = value.removeprefix("torch.")
+            if name not in _DTYPES:
+                config.fault("KV011", key, f"unknown type {shown(value)}", f"known: {', '.join(_DTYPES)}")
+            return key, name[:40]
     return "", ""
 
 

@@ -44,6 +44,10 @@ class FullAttention:
             return f"{self.num_kv_heads} KV heads and {tensor_parallel} ranks: neither divides the other"
         return ""
 
+    def copies(self, tensor_parallel: int) -> int:
+        """Ranks of a tensor group that hold the same heads."""
+        return max(1, self.heads_per_rank(tensor_parallel) * tensor_parallel // self.num_kv_heads)
+
     def state_bytes(self, kv: KVFormat, tensor_parallel: int = 1) -> int:
         """Bytes of a fixed state for a sequence: none, attention keeps only tokens. [bytes]"""
         return 0

@@ -38,6 +38,10 @@ class LatentAttention:
         """Empty: the latent is not divided."""
         return ""
 
+    def copies(self, tensor_parallel: int) -> int:
+        """Ranks of a tensor group that hold the same latent: all."""
+        return tensor_parallel
+
     def state_bytes(self, kv: KVFormat, tensor_parallel: int = 1) -> int:
         """Bytes of a fixed state for a sequence: none. [bytes]"""
         return 0

@@ -34,6 +34,10 @@ class Layer(Protocol):
         """Why the heads cannot be shared by so many ranks; empty where they can."""
         ...
 
+    def copies(self, tensor_parallel: int) -> int:
+        """Ranks of a tensor group that hold the same heads or latent."""
+        ...
+
     def state_bytes(self, kv: KVFormat, tensor_parallel: int = 1) -> int:
         """Bytes of the fixed state that one rank keeps for a sequence in one such layer. [bytes]"""
         ...

@@ -1,0 +1,148 @@
+"""kvplan check: which files are read, what is found, in which order, and what an expectation holds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kvplan
+from kvplan.checks.expectations import FIGURES, LATER_FIGURES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SOUND = "kvplan: 1\nmodel: llama-3.1-8b\nrequests:\n  - {sequences: 4, context: 8192}\n"
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def found(result) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.path) for finding in result.findings]
+
+
+def test_shipped_workloads_pass():
+    result = kvplan.check(ROOT / "workloads")
+    assert result.passed, [finding.message for finding in result.findings]
+    assert result.summary.files >= 4
+
+
+def test_a_folder_is_walked_and_files_without_the_mark_are_skipped(tmp_path):
+    write(tmp_path, sound=SOUND, other="a: 1\n", broken="a: [1\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "second.yml").write_text(SOUND, encoding="utf-8")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "third.yaml").write_text("kvplan: 1\n", encoding="utf-8")
+    result = kvplan.check(tmp_path)
+    assert (result.summary.files, result.summary.skipped, result.findings) == (2, 2, ())
+
+
+def test_a_file_that_means_to_be_a_workload_is_read_however_broken(tmp_path):
+    write(tmp_path, broken="kvplan: 1\nmodel: [\n")
+    assert [finding.rule for finding in kvplan.check(tmp_path).findings] == ["KV003"]
+
+
+def test_a_named_file_is_read_whatever_it_holds(tmp_path):
+    file = write(tmp_path, other="a: 1\n") / "other.yaml"
+    assert {"KV001", "KV008"} == {rule for rule, _ in found(kvplan.check(file))}
+
+
+def test_findings_come_in_file_line_column_order(tmp_path):
+    write(tmp_path, b=SOUND + "zzz: 1\n", a=SOUND.replace("llama-3.1-8b", "lama") + "expect: {nope: 1}\n")
+    result = kvplan.check(tmp_path)
+    places = [(finding.file, finding.place.line, finding.place.column) for finding in result.findings]
+    assert places == sorted(places)
+    assert [rule for rule, _ in found(result)] == ["KV011", "KV402", "KV001"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "findings"),
+    [
+        ("held_bytes: {max: 5 GB}", []),
+        # 4 × 8192 × 131072 B = 4 294 967 296
+        ("held_bytes: 4294967296 B", []),
+        ("held_bytes: {min: 4 GiB, max: 4 GiB}", []),
+        ("held_bytes: {max: 4 GB}", [("KV401", "expect.held_bytes.max")]),
+        ("held_bytes: {min: 5 GB}", [("KV401", "expect.held_bytes.min")]),
+        ("held_bytes: 4 GB", [("KV401", "expect.held_bytes")]),
+        ("held_bytes: {min: 5 GB, max: 4 GB}", [("KV018", "expect.held_bytes")]),
+        ("held_bytes: 4", [("KV009", "expect.held_bytes")]),
+        ("held_bytes: {}", [("KV008", "expect.held_bytes")]),
+        ("held_bytes: {maximum: 4 GB}", [("KV001", "expect.held_bytes.maximum")]),
+        ("replicated_bytes: 0", []),
+        ("block_size: 16", []),
+        ("block_size: {max: 8}", [("KV401", "expect.block_size.max")]),
+        ("held_byte: 1 GB", [("KV402", "expect.held_byte")]),
+        ("fits: true", [("KV015", "expect.fits")]),
+    ],
+)
+def test_expectations(tmp_path, bound, findings):
+    file = write(tmp_path, one=f"{SOUND}expect:\n  {bound}\n") / "one.yaml"
+    assert found(kvplan.check(file)) == findings
+
+
+def test_an_unmet_expectation_says_what_is_and_what_was_expected(tmp_path):
+    file = write(tmp_path, one=SOUND + "expect:\n  held_bytes: {max: 4 GB}\n") / "one.yaml"
+    (finding,) = kvplan.check(file).findings
+    assert finding.message == (
+        "held_bytes is 4.295 GB (4,294,967,296 bytes), expected at most 4.000 GB (4,000,000,000 bytes)"
+    )
+    assert finding.excerpt == "  held_bytes: {max: 4 GB}"
+    assert (finding.place.line, finding.place.column, finding.place.end_column) == (6, 21, 25)
+    assert finding.help.startswith("1.07 times the bound")
+
+
+def test_every_figure_may_be_expected():
+    size = kvplan.size(model="llama-3.1-8b", context=16)
+    assert all(isinstance(getattr(size, figure), int) for figure in FIGURES)
+    assert {"held_bytes", "rank_peak_bytes", "model_bytes_per_token"} <= set(FIGURES)
+    assert not set(FIGURES) & set(LATER_FIGURES)
+
+
+def test_warnings_and_notes_do_not_fail(tmp_path):
+    file = write(tmp_path, one=SOUND.replace("8192", "200000").replace("model", "name: no\nmodel")) / "one.yaml"
+    result = kvplan.check(file)
+    assert {finding.severity for finding in result.findings} == {"warning", "note"}
+    assert result.passed
+
+
+def test_the_command_says_the_same(tmp_path):
+    write(tmp_path, bad=SOUND + "zzz: 1\n", good=SOUND)
+    base = [sys.executable, "-m", "kvplan", "check", "."]
+    done = subprocess.run([*base, "--format", "json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert result["summary"] == {"files": 2, "skipped": 0, "errors": 1, "warnings": 0, "notes": 0}
+    assert result["findings"] == [
+        {
+            "rule": "KV001", "severity": "error", "file": "bad.yaml", "line": 5, "column": 1, "end_line": 5, "end_column": 4,
+            "path": "zzz", "message": "unknown key `zzz`", "note": result["findings"][0]["note"],
+            "help": result["findings"][0]["help"],
+        }
+    ]  # fmt: skip
+    concise = subprocess.run([*base, "--format", "concise"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert concise.stdout.startswith("bad.yaml:5:1: error[KV001] zzz: unknown key `zzz`")
+    assert concise.stderr == "2 workloads checked: 1 error\n"
+
+
+def test_a_model_outside_the_folder_is_refused_without_a_word_of_it(tmp_path):
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"password": "hunter2"}', encoding="utf-8")
+    inside = tmp_path / "repo"
+    inside.mkdir()
+    (inside / "link.json").symlink_to(secret)
+    for path in ("../secret.json", "link.json", str(secret)):
+        write(inside, one=SOUND.replace("llama-3.1-8b", path))
+        done = subprocess.run(
+            [sys.executable, "-m", "kvplan", "check", "one.yaml"],
+            cwd=inside,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "lies outside the folder" in done.stdout
+        assert "hunter2" not in done.stdout + done.stderr

@@ -1,0 +1,81 @@
+"""The public Python API: load, size and check, frozen values, the same errors as the command line."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+import kvplan
+
+TEXT = """
+kvplan: 1
+model: llama-3.1-8b
+requests:
+  - {name: chat, sequences: 4, context: 8Ki}
+"""
+
+
+def test_size_of_flags_of_text_and_of_a_loaded_workload_agree(tmp_path):
+    file = tmp_path / "w.yaml"
+    file.write_text(TEXT, encoding="utf-8")
+    flags = kvplan.size(model="llama-3.1-8b", batch=4, context=8192)
+    for asked in (TEXT, file, kvplan.load(TEXT), kvplan.load(file)):
+        assert kvplan.size(asked).held_bytes == flags.held_bytes == 4 * 8192 * 131072
+
+
+def test_flags_are_set_over_a_workload():
+    # 4 × 8192 tokens × 65536 B in fp8, half of the 16 bits
+    assert kvplan.size(TEXT, kv_format="fp8").minimum_bytes == 4 * 8192 * 65536
+    assert kvplan.size(TEXT, batch=8).minimum_bytes == 8 * 8192 * 131072
+    assert kvplan.size(TEXT, context="16Ki").minimum_bytes == 4 * 16384 * 131072
+    assert kvplan.size(TEXT, set={"requests.0.sequences": 1}).minimum_bytes == 8192 * 131072
+    assert kvplan.size(TEXT, set={"deployments.0.tensor_parallel": "8"}).rank_bytes_per_token == 131072 // 8
+    assert kvplan.size(TEXT, set={"requests.0.sequences": 1}).set == {"requests.0.sequences": "1"}
+
+
+def test_engine_options_take_text_and_truth_values():
+    off = [
+        kvplan.size(
+            model="gemma-3-27b", context="128Ki", engine="vllm@0.32", engine_options={"hybrid_kv_cache_manager": value}
+        )
+        for value in ("off", False)
+    ]
+    on = kvplan.size(model="gemma-3-27b", context="128Ki", engine="vllm@0.32")
+    assert off[0].held_bytes == off[1].held_bytes > on.held_bytes
+
+
+def test_results_are_frozen_and_their_keys_are_attributes():
+    size = kvplan.size(TEXT)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        size.held_bytes = 0
+    tree = size.to_dict()
+    assert all(hasattr(size, key) for key in tree if key not in ("format_version", "kind", "kvplan"))
+    assert tree["classes"][0]["name"] == "chat"
+
+
+def test_a_refusal_is_a_spec_error_with_findings():
+    with pytest.raises(kvplan.SpecError) as caught:
+        kvplan.size(model="llama-3.1-8b", context="8Ki", tensor_parallel=3)
+    (finding, *_) = caught.value.findings
+    assert (finding.rule, finding.path) == ("KV301", "deployments[0].tensor_parallel")
+    assert finding.excerpt == "tensor_parallel=3"
+    assert isinstance(caught.value, kvplan.KvplanError)
+
+
+@pytest.mark.parametrize("call", [lambda: kvplan.size(modle="x"), lambda: kvplan.size(3), lambda: kvplan.size(["x"])])
+def test_a_wrong_call_is_a_type_error(call):
+    with pytest.raises(TypeError):
+        call()
+
+
+def test_importing_costs_nothing():
+    code = "import sys, kvplan; print(sorted({'numpy', 'yaml', 'typer', 'rich'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_public_names_are_all_there():
+    assert all(getattr(kvplan, name) is not None for name in kvplan.__all__)
+    assert set(kvplan.__all__) <= set(dir(kvplan))
+    with pytest.raises(AttributeError):
+        _ = kvplan.nothing

@@ -1,0 +1,66 @@
+"""The README is true: its console blocks are what the commands print, its Python and YAML run, its links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kvplan
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def run(command: str) -> subprocess.CompletedProcess[str]:
+    environment = {"COLUMNS": "80", "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"}
+    arguments = [sys.executable, "-m", *command.split()]
+    return subprocess.run(
+        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def expected(block: str) -> str:
+    """What a block should hold: each command with what it prints, its talk before its data."""
+    lines = []
+    for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
+        done = run(command)
+        lines.append(f"$ {command}\n{done.stdout}{done.stderr}")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.splitlines()[0])
+def test_console_blocks_are_real_output(block):
+    assert block == expected(block)
+
+
+def test_opens_with_exactly_the_two_commands():
+    assert blocks("")[0] == "make demo\nmake test\n"
+    assert README.index("make demo") < 40
+
+
+def test_python_runs(capsys):
+    (code,) = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})
+    # deepseek-v3: 64 × 131072 tokens × 70272 B, on 8 ranks, 7 of them again; llama-3.1-8b: 4 × 8192 tokens × 65536 B
+    latent = 64 * 131072 * 70272
+    assert capsys.readouterr().out.split() == [str(8 * latent), str(7 * latent), str(4 * 8192 * 65536)]
+
+
+def test_the_workload_is_sound(tmp_path):
+    (text,) = blocks("yaml")
+    file = tmp_path / "chat.yaml"
+    file.write_text(text, encoding="utf-8")
+    result = kvplan.check(file)
+    assert result.passed, [finding.message for finding in result.findings]
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert not [link for link in links if not link.startswith("http") and not (ROOT / link).exists()]
