@@ -30,7 +30,8 @@ bench: $(DEVELOPS)
 	$(BIN)/python benchmarks/sizing.py
 
 golden: $(DEVELOPS)
-	$(BIN)/python -m tests.golden
+	$(BIN)/python docs/refresh.py
+	$(BIN)/python -m pytest -q tests/report --golden
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -19,3 +20,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared oracles are not beside this checkout")
     return SHARED
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def golden(request):
+    """Hold a text to a file of tests/golden; `make golden` writes them anew, and the difference is read."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text, f"run `make golden` and read the difference of {name}"
+
+    return check

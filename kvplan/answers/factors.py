@@ -28,7 +28,7 @@ def factors_of(
     factors = [
         Factor("layers", str(len(model.layers)), model.source),
         *(_layer_factor(layer, count, model) for layer, count in count_layers(accountant.layers).items()),
-        Factor("hidden size", f"{model.hidden_size:,} elements", f"{model.source}; only the naive formula uses it"),
+        Factor("hidden size", f"{model.hidden_size:,} elements", "its config; only the naive formula uses it"),
         Factor("KV format", kv.name, "asked for" if served.kv_source == "asked" else served.kv_source),
     ]
     for item in dict.fromkeys((kv.k, kv.v)):
@@ -65,7 +65,7 @@ def _layer_factor(layer: Layer, count: int, model: Model) -> Factor:
     return Factor(
         layer.kind,
         f"{count} layers, {heads} of {widths} elements, keeps {limit}",
-        f"{model.architecture}: {model.source}",
+        model.architecture,
     )
 
 

@@ -40,8 +40,12 @@ def write(sheet: Sheet, file: IO[str]) -> None:
         color_system=None if plain else "standard",
     )
     out.print(Text(sheet.title, style="bold"))
+    before: Block = Note("")
     for block in sheet.blocks:
+        if isinstance(block, Note) and not isinstance(before, Note):
+            out.print()
         _write_block(block, out)
+        before = block
     file.write("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
 
 

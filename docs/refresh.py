@@ -1,0 +1,45 @@
+"""Rewrite the console blocks of the README and the docs with what the commands print now: `make golden`."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def run(command: str) -> subprocess.CompletedProcess[str]:
+    """Run one kvplan command as a reader would, at 80 columns."""
+    environment = {"COLUMNS": "80", "PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+    arguments = [sys.executable, "-m", *command.split()]
+    return subprocess.run(
+        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def expected(block: str) -> str:
+    """What a block should hold: each of its commands, what it prints, and what it says."""
+    done = [(command, run(command)) for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE)]
+    return "".join(f"$ {command}\n{result.stdout}{result.stderr}" for command, result in done)
+
+
+def blocks(page: Path) -> list[str]:
+    """The console blocks of a page that run in the repository: those whose files are there."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [block for block in found if "my-workload.yaml" not in block]
+
+
+def main() -> None:
+    """Rewrite every page whose blocks have changed."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in blocks(page):
+            text = text.replace(f"```console\n{block}```", f"```console\n{expected(block)}```")
+        page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
