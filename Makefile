@@ -38,10 +38,8 @@ $(VENV)/bin/python:
 
 $(RUNS): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
-	@$(BIN)/python -m compileall -q kvplan  # also where the environment keeps Python from writing bytecode
 	@touch $@
 
 $(DEVELOPS): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	@$(BIN)/python -m compileall -q kvplan
 	@touch $@ $(RUNS)

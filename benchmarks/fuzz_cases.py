@@ -83,11 +83,19 @@ VALUES = (
     "null", "~", "", "[]", "{}", '""', '"x"', "true", "no", "0", "-0", "-1", "1", "3", "1.5", "7e0", "1e400", "-1e400",
     "1e99999999999999999999", "NaN", ".nan", ".inf", "-Infinity", "10" + "0" * 17, "4611686018427387903",
     "4611686018427387904", "9" * 60, "0x10", "0o17", "010", "1_000", "1:30", "128K", "1M", "8 GB", "8 GiB", "144 Gb",
-    "2 s", "99.99999999999999999999%", "0.5", "101%", "１２", "٣", "é", "\u202e", "\U0001f600", "{{ x }}", "{% if %}", "<<",
+    "2 s", "99.99999999999999999999%",
+    "0.5", "101%", "１２", "٣", "é", "\u202e", "\U0001f600", "{{ x }}", "{% if %}", "<<",
     "*a", "&a 1", "!!python/object:os.system x", "!t 1", "@", "`", "|", ">", "- - -", "[" * 70, "[" * 70 + "]" * 70,
-    '{"a":' * 20 + "1" + "}" * 20, "[1, 2, 3]", '["full_attention"]', "{distribution: lognormal}", '{"min": 2, "max": 1}',
+    '{"a":' * 20 + "1" + "}" * 20, "[1, 2, 3]", '["full_attention"]', "{distribution: lognormal}",
+    '{"min": 2, "max": 1}',
     '"\\ud800"', '"\\u0000"', '"\\e[31m"', '"\\u001b[2J"', "llama-3-8b", "gpt2", "../x.json", "/etc/hostname", ".", "/",
     "fp8", "k", "vllm@0.9", "vllm@0.33", "paged", "sglang", "on", "auto", '"' + "x" * 5000 + '"', "a: b", "#", "'", '"',
+)  # fmt: skip
+SOUND = (
+    "null", "[]", "{}", '""', '"x"', "true", "false", "0", "-1", "1", "2", "3", "1.5", "7e0", "1e400", "64", "128",
+    "4096", "1" + "0" * 18, "4611686018427387903", "65536", '"128Ki"', '"8 GB"', "[1, 2, 3]", '["full_attention"]',
+    '{"min": 2}',
+    '"bfloat16"', '"fp8"', '"vllm"', '"\\u001b[2J"', '"\\ud800"', "99.9999999999999999999999", '"k=q8_0"', '{"a": 1}',
 )  # fmt: skip
 KEYS = (
     "model",
@@ -106,8 +114,10 @@ KEYS = (
     "max",
 )
 PIECES = (
-    "\t", "\0", "\x1b[31m", "\x07", "\ufeff", "\u2028", "\x85", "\r", "\n", "\r\n", "---\n", "...\n", "%YAML 1.1\n", "{{", "}}",
-    "[", "]", "{", "}", ",", ":", "&a ", "*a", "<<: *a\n", "!x ", "\u0301", "\U0001f600", "\\", '"', "'", "#", "  ", "-",
+    "\t", "\0", "\x1b[31m", "\x07", "\ufeff", "\u2028", "\x85", "\r", "\n", "\r\n", "---\n", "...\n", "%YAML 1.1\n",
+    "{{", "}}",
+    "[", "]", "{", "}", ",", ":", "&a ", "*a", "<<: *a\n", "!x ", "\u0301", "\U0001f600", "\\", '"', "'", "#",
+    "  ", "-",
 )  # fmt: skip
 FLAGS: dict[str, tuple[str, ...]] = {
     "model": ("llama-3-8b", "gemma-3-27b", "deepseek-v3", "gpt-oss-20b", "llama-4-scout", "gpt2"),
@@ -125,12 +135,19 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "deployment": ("main", "other"),
 }
 SETS = (
-    "deployments.0.tensor_parallel", "requests.0.sequences", "requests[0].input.max", "planning_quantile", "model", "kvplan",
-    "requests.0.prefix.tokens", "deployments", "requests", "limits.max_num_batched_tokens", "x", "", "...", "requests.9.name",
-    "deployment.limits.max_num_batched_tokens", "kv.format", "model.layers.0.head_dim", "expect.held_bytes.max", "requests.-1",
+    "deployments.0.tensor_parallel", "requests.0.sequences", "requests[0].input.max", "planning_quantile",
+    "model", "kvplan",
+    "requests.0.prefix.tokens", "deployments", "requests", "limits.max_num_batched_tokens", "x", "",
+    "...", "requests.9.name",
+    "deployment.limits.max_num_batched_tokens", "kv.format", "model.layers.0.head_dim",
+    "expect.held_bytes.max", "requests.-1",
 )  # fmt: skip
 OPTIONS = ("prefix_caching", "hybrid_kv_cache_manager", "max_in_flight_tokens", "compute_capability", "x", "a b", "")
 
+# Keys of a config.json that decide what is cached: mutated more than the others.
+_TELLING = re.compile(
+    r"architectures|model_type|layer|head|hidden_size|window|chunk|rope|lora|dtype|quant|positions|pattern|n_embd|multi|_dec|_config"
+)
 _PAIR = re.compile(r"(\"?[\w-]+\"?)(: *)(\"[^\"\n]*\"|[^,{}\[\]\n]+)")
 
 
@@ -150,16 +167,23 @@ def configs() -> list[str]:
 
 
 def mutated(text: str, dice: random.Random) -> bytes:
-    """The text after one to four mutations; at times its bytes or its encoding are spoilt too."""
+    """The text after one to four mutations; half of the texts stay well-formed, some lose even their encoding."""
+    sound = dice.random() < 0.5
     for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 4))):
         pairs = list(_PAIR.finditer(text))
-        if pairs and dice.random() < 0.7:
-            text = _pair_mutated(text, dice.choice(pairs), dice)
+        telling = [pair for pair in pairs if _TELLING.search(pair[1])]
+        pairs = telling if telling and dice.random() < 0.8 else pairs
+        if pairs and (sound or dice.random() < 0.7):
+            pair = dice.choice(pairs)
+            made = _sound_pair(pair, pairs, dice) if sound else _spoilt_pair(pair, dice)
+            text = text[: pair.start()] + made + text[pair.end() :]
         else:
             text = _text_mutated(text, dice)
-    if dice.random() < 0.93:
-        return text.encode("utf-8", "surrogatepass")
-    encoding = dice.choice(("utf-16", "utf-16-le", "utf-8-sig", "latin-1", "utf-32"))
+    return text.encode("utf-8", "surrogatepass") if sound or dice.random() < 0.9 else _spoilt_bytes(text, dice)
+
+
+def _spoilt_bytes(text: str, dice: random.Random) -> bytes:
+    encoding = dice.choice(("utf-8", "utf-16", "utf-16-le", "utf-8-sig", "latin-1", "utf-32"))
     content = bytearray(text.encode(encoding, "replace"))
     for _ in range(dice.randrange(3)):
         if content:
@@ -167,18 +191,26 @@ def mutated(text: str, dice: random.Random) -> bytes:
     return bytes(content)
 
 
-def _pair_mutated(text: str, pair: re.Match[str], dice: random.Random) -> str:
-    """A key and its value deleted, doubled, renamed, or the value replaced."""
+def _sound_pair(pair: re.Match[str], pairs: list[re.Match[str]], dice: random.Random) -> str:
+    """The value replaced by another that JSON and YAML both read, by a neighbour's, or by a number near it."""
+    key, colon, value = pair.groups()
+    number = int(value) if re.fullmatch("[0-9]{1,18}", value) else 0
+    near = (str(number + 1), str(number * 2), str(number // 2), str(number * 1000), f"{number}.0", f"-{number}")
+    made = dice.choice(near) if number and dice.random() < 0.5 else dice.choice((*SOUND, dice.choice(pairs)[3]))
+    return f"{key}{colon}{made}"
+
+
+def _spoilt_pair(pair: re.Match[str], dice: random.Random) -> str:
+    """A key and its value deleted, doubled, renamed, or the value replaced by anything."""
     key, colon, value = pair.groups()
     quote = '"' if key.startswith('"') else ""
     bare = key.strip('"')
     other = quote + dice.choice((*KEYS, bare[:-1], bare + "s")) + quote
-    made = dice.choices(
+    return dice.choices(
         (f"{key}{colon}{dice.choice(VALUES)}", "", f"{pair[0]}, {pair[0]}", f"{pair[0]}\n{pair[0]}",
          f"{other}{colon}{value}", f"{key}{colon}[{value}]", f"{key}{colon}{value}{dice.choice(PIECES)}"),
         (12, 2, 1, 1, 2, 1, 1),
     )[0]  # fmt: skip
-    return text[: pair.start()] + made + text[pair.end() :]
 
 
 def _text_mutated(text: str, dice: random.Random) -> str:
@@ -218,11 +250,11 @@ def cases(count: int, seed: int) -> Iterator[Case]:
         config, workload = b"", b""
         if kind == "config":
             config = mutated(dice.choice(known), dice)
-            flags = {"context": dice.choice(("1", "8192", "1M")), **flags_of(dice, 0.1), "model": "config.json"}
+            flags = {"context": dice.choice(("1", "8192", "1M")), **flags_of(dice, 0.03), "model": "config.json"}
         elif kind == "flags":
-            flags = {"model": "llama-3-8b", "context": "8192", **flags_of(dice, 0.35)}
+            flags = {"model": "llama-3-8b", "context": "8192", **flags_of(dice, 0.2)}
         else:
             workload = mutated(dice.choice(TEMPLATES), dice)
-            flags = flags_of(dice, 0.08) if kind == "workload" else {}
+            flags = flags_of(dice, 0.03) if kind == "workload" else {}
             config = dice.choice(known).encode() if b"config.json" in workload else b""
         yield Case(kind, config, workload, flags)

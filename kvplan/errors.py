@@ -15,7 +15,9 @@ class SpecError(KvplanError):
     """Something asked for cannot be read or answered; ``findings`` say what, where and what would be right."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self.findings: tuple[Finding, ...] = tuple(sorted(findings, key=lambda finding: finding.sort_key))
+        self.findings: tuple[Finding, ...] = tuple(
+            dict.fromkeys(sorted(findings, key=lambda finding: finding.sort_key))
+        )
         super().__init__("; ".join(_sentence(finding) for finding in self.findings))
 
 

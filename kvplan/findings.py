@@ -43,6 +43,7 @@ RULES: Mapping[str, Rule] = {
     "KV016": Rule("error", "a file that cannot be read"),
     "KV017": Rule("error", "an architecture that kvplan does not know"),
     "KV018": Rule("error", "keys that contradict each other"),
+    "KV019": Rule("error", "more findings than are looked at"),
     "KV101": Rule("note", "the context is past the trained positions"),
     "KV102": Rule("error", "a total past the largest number that kvplan counts to"),
     "KV103": Rule("note", "a value taken from the class default of the architecture"),
@@ -129,15 +130,22 @@ class Source:
         self.text = text
         self._find = places
         self._places: Mapping[str, Place] | None = None
+        self._lines: list[str] | None = None
 
     def locate(self, finding: Finding) -> Finding:
         """The finding with file, place and excerpt; the nearest enclosing path stands in for one without a place."""
-        if finding.place is not None:
+        if finding.place is not None and finding.file:
             return finding
         if self._places is None:
             self._places = self._find()
-        place = self._nearest(finding.path, on_key=finding.on_key)
-        return replace(finding, file=finding.file or self.name, place=place, excerpt=excerpt(self.text, place))
+        place = finding.place or self._nearest(finding.path, on_key=finding.on_key)
+        return replace(finding, file=finding.file or self.name, place=place, excerpt=self._line(place.line))
+
+    def _line(self, number: int) -> str:
+        """A line of the text, at most 400 code points of it."""
+        if self._lines is None:
+            self._lines = LINE_END.split(self.text)
+        return self._lines[number - 1][:400] if 0 < number <= len(self._lines) else ""
 
     def _nearest(self, path: str, *, on_key: bool) -> Place:
         places = self._places or {}
@@ -151,12 +159,6 @@ class Source:
                 whole = place.line == place.end_line
                 return place if whole else Place(place.line, place.column, place.line, place.column + 1)
         return Place(1, 1, 1, 1)
-
-
-def excerpt(text: str, place: Place) -> str:
-    """The line of text that a place starts in, at most 400 code points of it."""
-    lines = LINE_END.split(text, place.line)
-    return lines[place.line - 1][:400] if 0 < place.line <= len(lines) else ""
 
 
 def join_path(path: str, key: str | int) -> str:

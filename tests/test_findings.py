@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvplan.errors import SpecError
-from kvplan.findings import KEY, RULES, Finding, Place, Source, excerpt, join_path, parent_path
+from kvplan.findings import KEY, RULES, Finding, Place, Source, join_path, parent_path
 
 KEYS = st.one_of(st.integers(0, 999), st.text(max_size=12))
 
@@ -138,7 +138,8 @@ def test_places_are_worked_out_once_and_only_when_asked():
     ],
 )
 def test_excerpt(text, line, shown):
-    assert excerpt(text, Place(line, 1, line, 1)) == shown
+    finding = Finding("KV003", "", "m", place=Place(line, 1, line, 1))
+    assert Source("f", text, dict).locate(finding).excerpt == shown
 
 
 def test_findings_are_shown_by_file_line_column_and_rule():

@@ -135,7 +135,7 @@ class DeploymentCase:
             deployment=self.deployment.name,
             sequences=request.sequences,
             tokens=round(sequences.mean_tokens),
-            max_tokens=int(sequences.law_tokens.max()),
+            max_tokens=sequences.longest[1],
             minimum_bytes=accounts.minimum.at(at),
             replicated_bytes=max(0, accounts.all_ranks.at(at) - accounts.minimum.at(at)),
             held_bytes=accounts.held.at(at),

@@ -77,7 +77,7 @@ def _check_file(candidate: Candidate) -> list[Finding]:
         return list(error.findings)
     reading = Reading()
     expect = written.tree.get("expect") if isinstance(written.tree, dict) else None
-    bounds = read_expect(expect, reading) if isinstance(expect, dict) else []
+    bounds = (reading.run(lambda: read_expect(expect, reading)) or []) if isinstance(expect, dict) else []
     found = [written.locate(finding) for finding in reading.findings]
     try:
         workload = read_workload(written)

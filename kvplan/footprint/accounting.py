@@ -99,16 +99,19 @@ class Accountant:
         """The four measures of one rank that serves ``count`` of the sequences."""
         ranks, engine = self.token_ranks, self.engine
         on_rank = self._on_rank
-        return {
+        held = on_rank(lambda _, tokens: engine.held(blocks, tokens))
+        figures = {
             "minimum": self._kept(layers, sequences, prefix, count, copies, ranks, 1),
-            "held": self._with_prefix(
-                on_rank(lambda _, n: engine.held(blocks, n)), blocks, sequences, prefix, count, copies
-            ),
-            # Windows release what they share while they are filled: only full groups are sure to share at the peak.
-            "peak": self._with_prefix(
-                on_rank(lambda i, n: engine.peak(blocks, i, n)), full_groups(blocks), sequences, prefix, count, copies
-            ),
-            "reserved": sequences.total(on_rank(lambda _, n: engine.reserved(blocks, n)), count),
+            "held": self._with_prefix(held, blocks, sequences, prefix, count, copies),
+        }
+        if engine.is_ideal:
+            return figures | {"peak": figures["held"], "reserved": figures["held"]}
+        peak = on_rank(lambda prompt, tokens: engine.peak(blocks, prompt, tokens))
+        reserved = on_rank(lambda _, tokens: engine.reserved(blocks, tokens))
+        # Windows release what they share while they are filled: only full groups are sure to share at the peak.
+        return figures | {
+            "peak": self._with_prefix(peak, full_groups(blocks), sequences, prefix, count, copies),
+            "reserved": sequences.total(reserved, count),
         }
 
     def _on_rank(self, function: PerSequence) -> PerSequence:

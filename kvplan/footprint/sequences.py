@@ -47,7 +47,8 @@ class Sequences:
 
     count: how many.
     input_tokens, tokens: prompt and final length of the stratum means, shape (at most count,), int64. [tokens]
-    law_input_tokens, law_tokens: the same of the law itself in MAX_SIZES strata, for its variance and its most.
+    law_input_tokens, law_tokens: the same of the law itself in MAX_SIZES strata, for its variance.
+    longest: the longest prompt and the final length after it. [tokens]
     """
 
     count: int
@@ -55,6 +56,7 @@ class Sequences:
     tokens: IntArray
     law_input_tokens: IntArray
     law_tokens: IntArray
+    longest: tuple[int, int]
 
     @property
     def mean_tokens(self) -> Fraction:
@@ -72,18 +74,20 @@ class Sequences:
         if self.law_tokens.size == 1:
             return Total(mean, 0.0, math.ceil(mean))
         law = function(self.law_input_tokens, self.law_tokens)
-        return Total(mean, float(count) * float(np.var(law.astype(np.float64))), count * int(law.max()))
+        longest = int(function(*(np.array([tokens], dtype=np.int64) for tokens in self.longest))[0])
+        return Total(mean, float(count) * float(np.var(law.astype(np.float64))), count * max(int(law.max()), longest))
 
 
 def expand(input_length: Length, output_length: Length, count: int) -> Sequences:
     """Stratum means of a class: one for each sequence, at most MAX_SIZES."""
+    longest = (input_length.high, input_length.high + output_length.high)
     if input_length.is_constant and output_length.is_constant:
         prompt = np.array([input_length.low], dtype=np.int64)
         final = prompt + output_length.low
-        return Sequences(count, prompt, final, prompt, final)
+        return Sequences(count, prompt, final, prompt, final, longest)
     prompt, final = _paired(input_length, output_length, min(count, MAX_SIZES))
     law_prompt, law_final = _paired(input_length, output_length, MAX_SIZES)
-    return Sequences(count, prompt, final, law_prompt, law_final)
+    return Sequences(count, prompt, final, law_prompt, law_final, longest)
 
 
 def _paired(input_length: Length, output_length: Length, count: int) -> tuple[IntArray, IntArray]:

@@ -9,8 +9,10 @@ import json
 import re
 from bisect import bisect_right
 from contextlib import suppress
+from dataclasses import replace
 
 from kvplan.findings import KEY, LINE_END, Finding, Place, join_path
+from kvplan.spec.kinds import MAX_FINDINGS, too_many
 from kvplan.spec.scalars import read_decimal
 from kvplan.spec.tree import MAX_DEPTH, MAX_DIGITS, MAX_NODES
 
@@ -81,6 +83,9 @@ class _Scanner:
         self.result.findings.append(
             Finding(rule, path, message, help=help, place=self.place(start, max(end, start + 1)))
         )
+        if len(self.result.findings) >= MAX_FINDINGS:
+            self.result.findings.append(replace(too_many(), place=self.result.findings[-1].place))
+            raise _StopScanError
 
     def stop(self, message: str, help: str = "check the text with a JSON tool", rule: str = "KV003") -> None:
         self.fault(rule, message, self.position, self.position + 1, help)

@@ -86,9 +86,9 @@ def _is_text(tree: Tree) -> bool:
 
 
 def _json_findings(text: str, name: str) -> list[Finding]:
+    source = Source(name, text, dict)
     findings = json_places.scan(text).findings
-    return [
-        located(name, text, f.rule, f.message, f.place or Place(1, 1, 1, 2), path=f.path, help=f.help) for f in findings
-    ] or [
-        located(name, text, "KV003", "not well-formed JSON", Place(1, 1, 1, 2), help="check the text with a JSON tool")
-    ]
+    if not findings:
+        nothing = "check the text with a JSON tool"
+        return [located(name, text, "KV003", "not well-formed JSON", Place(1, 1, 1, 2), help=nothing)]
+    return [source.locate(finding) for finding in findings]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from kvplan import units
 from kvplan.findings import Finding, join_path
@@ -21,23 +21,54 @@ class _Invalid:
 
 
 INVALID: Final = _Invalid()
+MAX_TOKENS: Final = 1 << 40  # of a sequence, a window, a step: a million times what is served today
+MAX_FINDINGS: Final = 200  # of one text: each costs a look for the nearest name, and a line of it
 
 
 class Reading:
-    """Collects every finding of one pass over a tree."""
+    """Collects every finding of one pass over a tree, up to a number that anyone would read.
+
+    failed: whether any finding so far is an error.
+    """
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self.failed = False
 
     def fault(self, rule: str, path: str, message: str, *, help: str = "", note: str = "", on_key: bool = False) -> Any:  # noqa: ANN401 - INVALID fits any type
-        """Add a finding; returns INVALID, so that a kind may return the call."""
-        self.findings.append(Finding(rule, path, message, help=help, note=note, on_key=on_key))
+        """Add a finding; returns INVALID, so that a kind may return the call.
+
+        Raises: TooManyError at the last finding that is kept.
+        """
+        finding = Finding(rule, path, message, help=help, note=note, on_key=on_key)
+        self.failed = self.failed or finding.severity == "error"
+        self.findings.append(finding)
+        if len(self.findings) >= MAX_FINDINGS:
+            raise TooManyError
         return INVALID
 
-    @property
-    def failed(self) -> bool:
-        """Whether any finding so far is an error."""
-        return any(finding.severity == "error" for finding in self.findings)
+    def run(self, function: Callable[[], T]) -> T | None:
+        """What a function reads; None, with a finding that says so, where it found too much."""
+        try:
+            return function()
+        except TooManyError:
+            self.failed = True
+            self.findings.append(too_many())
+            return None
+
+
+T = TypeVar("T")
+
+
+def too_many() -> Finding:
+    """The last finding of a text that has more."""
+    return Finding(
+        "KV019", "", f"more than {MAX_FINDINGS} findings: the rest is not looked at", help="mend these first"
+    )
+
+
+class TooManyError(Exception):
+    """More findings than anyone reads: the rest of the text is not looked at."""
 
 
 class Kind(Protocol):
@@ -142,8 +173,9 @@ class _Measured:
 class Tokens(_Measured):
     """A count of tokens, of at least ``low``."""
 
-    def __init__(self, low: int = 1) -> None:
+    def __init__(self, low: int = 1, high: int = MAX_TOKENS) -> None:
         self.low = low
+        self.high = high
         self.words = f"a token count of {low} or more, like 8192, 128Ki or 1M"
 
     def parse(self, text: str) -> units.Quantity:
@@ -152,6 +184,9 @@ class Tokens(_Measured):
         if quantity.value < self.low:
             message = f"`{text}` is less than {self.low}"
             raise units.UnitError(message, f"write {self.words}")
+        if quantity.value > self.high:
+            message = f"`{text}` is more than {self.high:,} tokens"
+            raise units.UnitError(message, "write a smaller number")
         return quantity
 
 
@@ -218,14 +253,18 @@ class Many:
 
     words = "a list"
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, most: int = 1000) -> None:
         self.kind = kind
+        self.most = most
 
     def read(self, tree: Tree, path: str, reading: Reading) -> Any:  # noqa: D102, ANN401
         if not isinstance(tree, list):
             return wrong_type(self, tree, path, reading)
         if not tree:
             return reading.fault("KV010", path, "the list is empty", help="write at least one item")
+        if len(tree) > self.most:
+            message = f"{len(tree):,} items, more than {self.most:,}"
+            return reading.fault("KV010", path, message, help="gather what is alike into one item, or use a law")
         values = [self.kind.read(item, join_path(path, index), reading) for index, item in enumerate(tree)]
         return INVALID if any(value is INVALID for value in values) else tuple(values)
 

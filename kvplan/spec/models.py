@@ -41,7 +41,7 @@ def resolve_model(tree: Tree, path: str, folder: Path | None, roots: Sequence[Pa
     """
     reading = Reading()
     if isinstance(tree, dict):
-        model = read_mapping(tree, path, reading)
+        model = reading.run(lambda: read_mapping(tree, path, reading))
         if model is None:
             raise SpecError(reading.findings)
         return replace(model, notes=tuple(reading.findings))
@@ -91,7 +91,7 @@ def _read_file(file: Path, name: str, path: str, roots: Sequence[Path]) -> Model
     document = read(text, name)
     if name.endswith((".yaml", ".yml")):
         reading = Reading()
-        model = read_mapping(document.tree, "", reading)
+        model = reading.run(lambda: read_mapping(document.tree, "", reading))
         if model is None:
             raise SpecError([document.source.locate(finding) for finding in reading.findings])
         return replace(model, source=name)

@@ -7,6 +7,7 @@ the tools that a workload passes through. The only importer of yaml.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -14,8 +15,9 @@ import yaml
 from kvplan.errors import SpecError
 from kvplan.findings import KEY, Finding, Place, Source, join_path
 from kvplan.spec.json_text import read_json
+from kvplan.spec.kinds import MAX_FINDINGS, too_many
 from kvplan.spec.scalars import read_scalar
-from kvplan.spec.tree import MAX_ALIASES, MAX_DEPTH, MAX_NODES, Document, Tree, located
+from kvplan.spec.tree import MAX_ALIASES, MAX_DEPTH, MAX_NODES, Document, Tree
 
 _Event = Any  # the stubs of yaml know no attributes of events
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # events only: the loader's own construction is never used
@@ -33,10 +35,7 @@ def read_yaml(text: str, name: str) -> Document:
     """
     built = build(text)
     source = Source(name, text, lambda: built.places)
-    findings = [
-        located(name, text, f.rule, f.message, f.place or Place(1, 1, 1, 1), path=f.path, help=f.help, note=f.note)
-        for f in built.findings
-    ]
+    findings = [source.locate(finding) for finding in built.findings]
     if any(finding.severity == "error" for finding in findings):
         raise SpecError(findings)
     return Document(built.tree, source, tuple(findings))
@@ -117,6 +116,9 @@ class _Builder:
 
     def fault(self, rule: str, path: str, message: str, place: Place, *, help: str = "", note: str = "") -> None:
         self.result.findings.append(Finding(rule, path, message, help=help, note=note, place=place))
+        if len(self.result.findings) >= MAX_FINDINGS:
+            self.result.findings.append(replace(too_many(), place=place))
+            raise _StopBuildError
 
     def take(self, event: _Event) -> None:
         place = Place(

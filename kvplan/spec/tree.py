@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvplan.errors import SpecError
-from kvplan.findings import KEY, LINE_END, Finding, Place, Source, excerpt
+from kvplan.findings import KEY, LINE_END, Finding, Place, Source
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000  # aliases count as many times as they are used
@@ -69,7 +69,7 @@ def located(
     name: str, text: str, rule: str, message: str, place: Place, *, path: str = "", help: str = "", note: str = ""
 ) -> Finding:
     """A finding at a place of a text."""
-    return Finding(rule, path, message, note=note, help=help, place=place, file=name, excerpt=excerpt(text, place))
+    return Source(name, text, dict).locate(Finding(rule, path, message, note=note, help=help, place=place))
 
 
 def flag_document(flags: Mapping[str, tuple[Tree, str]]) -> Document:

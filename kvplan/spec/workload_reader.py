@@ -131,7 +131,7 @@ def read_workload(source: Written) -> Workload:
     Raises: SpecError with every finding of the text and the flags.
     """
     reading = Reading()
-    workload = _read(source, reading)
+    workload = reading.run(lambda: _read(source, reading))
     findings = [source.locate(finding) for finding in reading.findings]
     if workload is None or reading.failed:
         raise SpecError([*findings, *_telling(source.document.notes)])

@@ -4,7 +4,7 @@ FIGURES: KV bytes of one sequence on one rank, by accounting.
   minimum   arithmetic on the KVCacheSpec objects that the engine built, unrounded
   held      KVCacheManager run: chunked prefill of 2048 tokens and a decode step; non-null blocks × bytes of a block
   reserved  kv_cache_utils._max_memory_usage_bytes_from_groups run, with 4096 tokens in flight
-Block size 1 means that the figure has no blocks; sm is the compute capability of the platform.
+Block size 1 means that the figure has no blocks.
 PEAKS: the most that the held runs (bf16, one rank, block 16) held while they were prefilled.
 """
 

@@ -180,7 +180,6 @@ requests: [{{name: chat, sequences: 10, input: 4096, output: 16, prefix: {{token
     assert {note.rule for note in result.notes} == ({"KV106"} if saved == 0 else set())
 
 
-@pytest.mark.xfail(strict=True, reason="reserved does not share the prefix, peak shares it in full groups only")
 @pytest.mark.parametrize("model", ["llama-3.1-8b", "gemma-3-1b"])
 def test_paged_peaks_at_and_reserves_what_it_holds(model):
     text = f"""

@@ -69,6 +69,11 @@ class Engine(Protocol):
         """Whether sequences share the blocks of a common prefix."""
         ...
 
+    @property
+    def is_ideal(self) -> bool:
+        """Whether peak and reserved are what is held, shared prefixes and all."""
+        ...
+
     def refusals(self, served: Served) -> list[Finding]:
         """What the engine refuses or ignores, at paths inside the deployment (``tensor_parallel``)."""
         ...

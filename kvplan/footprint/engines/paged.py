@@ -32,6 +32,7 @@ class Paged:
     name: str = "paged"
     version: str = ""
     shares_prefixes: bool = True
+    is_ideal: bool = True
 
     def refusals(self, served: Served) -> list[Finding]:
         """Options it does not have, and splits and formats that no engine can make."""

@@ -23,11 +23,17 @@ def peak_bytes(groups: tuple[BlockGroup, ...], input_tokens: IntArray, tokens: I
     return np.maximum(_prefill(groups, input_tokens, step), _growth(groups, input_tokens, tokens))
 
 
+def _period(groups: tuple[BlockGroup, ...], step: int) -> int:
+    """After so many tokens, blocks taken and released repeat but for what full groups have grown by. [tokens]"""
+    return lcm(
+        step, *(group.block_size for group in groups), *(group.limit for group in groups if group.kind == "chunk")
+    )
+
+
 def _prefill(groups: tuple[BlockGroup, ...], tokens: IntArray, step: int) -> IntArray:
-    # Full groups only grow, and windows and chunks repeat: the peak lies within the last period before the end.
-    period = lcm(step, *(group.limit if group.kind == "chunk" else group.block_size for group in groups))
+    # Full groups only grow and the others repeat, so the peak lies within the last period, or at the last step.
     last = (np.maximum(tokens, 1) - 1) // step  # index of the last step
-    looks = min(period // step + 1, int(last.max(initial=0)) + 1)
+    looks = min(_period(groups, step) // step + 1, int(last.max(initial=0)) + 1)
     if looks > MAX_STEPS:
         return _bound(groups, tokens, step)
     peak = np.zeros_like(tokens)
@@ -54,12 +60,20 @@ def _bound(groups: tuple[BlockGroup, ...], tokens: IntArray, step: int) -> IntAr
 
 
 def _growth(groups: tuple[BlockGroup, ...], input_tokens: IntArray, tokens: IntArray) -> IntArray:
-    """Most bytes held at any length from prompt to end: a window's blocks repeat, a chunk is fullest at its end."""
+    """Most bytes held at any length from prompt to end: at the end, or just before a group releases blocks."""
     peak = held_bytes(groups, tokens)
-    widest = max((group.block_size for group in groups if group.kind == "window"), default=1)
-    for back in range(1, min(widest, int((tokens - input_tokens).max(initial=0)) + 1)):
-        peak = np.maximum(peak, held_bytes(groups, np.maximum(tokens - back, input_tokens)))
-    for group in groups:
-        if group.kind == "chunk":
-            peak = np.maximum(peak, held_bytes(groups, np.maximum(tokens // group.limit * group.limit, input_tokens)))
+    grown = int((tokens - input_tokens).max(initial=0))
+    if not grown:
+        return peak
+    period = min(_period(groups, 1), grown + 1)
+    releases = [(group.limit - 1, group.block_size) for group in groups if group.kind == "window"]
+    releases += [(0, group.limit) for group in groups if group.kind == "chunk"]
+    if sum(period // every + 1 for _, every in releases) > MAX_STEPS:
+        return np.maximum(peak, _bound(groups, tokens, 1))
+    for first, every in dict.fromkeys(releases):
+        # A window of W releases a block at the length W + j·b, a chunk of C all of its blocks at j·C + 1.
+        latest = np.maximum(tokens - first, 0) // every
+        for back in range(period // every + 1):
+            lengths = np.clip(first + (latest - back) * every, input_tokens, tokens)
+            peak = np.maximum(peak, held_bytes(groups, lengths))
     return peak

@@ -51,6 +51,7 @@ class Vllm:
     data: dict[str, Any]
     problems: tuple[Finding, ...]
     name: str = "vllm"
+    is_ideal: bool = False
 
     @property
     def rules(self) -> Rules:

@@ -18,7 +18,7 @@ def refusals(
         *_model(served, rules, data, version, release, options),
         *_formats(served, rules, data, version, release, options),
         *split_refusals(served, spreads_over_context=True),
-        *_splits(served, rules, version),
+        *_splits(served, rules, data, version, release),
         *_options(served, rules, version, options),
     ]
 
@@ -40,9 +40,7 @@ def _model(
         )
     limits = {layer.limit_tokens for layer in served.layers}
     if served.family in ("qwen2", "qwen3") and len(limits) > 1:
-        message = (
-            "vllm refuses Qwen 2 and 3 whose layers differ in their window (max_window_layers below the layer count)"
-        )
+        message = "vllm refuses Qwen 2 and 3 whose layers differ in their window"
         found.append(refusal("KV303", "model", message, help="turn use_sliding_window off in the config"))
     if rules["prefix_caching_two_types"] and options.prefix_caching and None in limits and len(limits) > 2:
         message = f"vllm {version} caches prefixes only for full attention and one other kind of layer"
@@ -89,7 +87,7 @@ def _ignored(served: Served, rules: Rules) -> list[Finding]:
     return [refusal("KV305", "kv", message, help="plan with bf16")]
 
 
-def _splits(served: Served, rules: Rules, version: str) -> list[Finding]:
+def _splits(served: Served, rules: Rules, data: dict[str, Any], version: str, release: Version) -> list[Finding]:
     found, split = [], served.split
     heads = {getattr(layer, "num_kv_heads", 0) for layer in served.layers}
     if served.family == "gpt_oss" and split.tensor_parallel > min(heads):
@@ -97,6 +95,10 @@ def _splits(served: Served, rules: Rules, version: str) -> list[Finding]:
             f"vllm's gpt-oss divides {min(heads)} KV heads by {split.tensor_parallel} ranks to none and fails at start"
         )
         found.append(refusal("KV301", "tensor_parallel", message, help=f"use at most {min(heads)}"))
+    pipelined = data["pipelined"].get(served.family)
+    if split.pipeline_parallel > 1 and _late(pipelined, release):
+        message = f"vllm {version} cannot split {served.architecture} into stages"
+        found.append(refusal("KV301", "pipeline_parallel", message, help=f"use {pipelined} or later"))
     if split.context_parallel > 1:
         found += _context_parallel(served, rules, version)
     if split.decode_context_parallel > 1:
@@ -159,6 +161,9 @@ def _decode_context_parallel(served: Served, rules: Rules, version: str) -> list
 
 def _options(served: Served, rules: Rules, version: str, options: VllmOptions) -> list[Finding]:
     found = []
+    if served.block_size and served.block_size % 16:
+        message = f"vllm's attention takes blocks of a multiple of 16 tokens, not {served.block_size}"
+        found.append(refusal("KV306", "kv.block_size", message, help="use 16, 32 or 64"))
     path = "engine_options.hybrid_kv_cache_manager"
     if options.hybrid_manager == "on" and not rules["manager_option"]:
         found.append(

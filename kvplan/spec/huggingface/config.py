@@ -18,6 +18,13 @@ MAX_LAYERS: Final = 10_000  # refused above: no model is near, and a mutated con
 MAX_WIDTH: Final = 1 << 24
 MAX_POSITIONS: Final = 1 << 40
 
+# What transformers 5.23 lets a layer_types list hold in any class (configuration_utils.py).
+LAYER_KINDS: Final = (
+    "full_attention", "sliding_attention", "chunked_attention", "window_attention", "indexed_attention", "conv", "moe",
+    "compressed_sparse_attention", "heavily_compressed_attention", "linear_attention", "minimax_m3_sparse",
+    "hybrid", "hybrid_sliding", "reference_sliding_attention", "attention", "mamba", "deepseek_sparse_attention",
+)  # fmt: skip
+
 
 class Config:
     """One level of a config.json (the text part of a wrapper), with the class defaults of its model_type."""

@@ -31,7 +31,7 @@ def num_kv_heads(config: Config) -> int:
     if as_query and (config.tree[key] is None if key in config.tree else key not in config.defaults):
         return heads
     value = config.whole(key, high=1 << 16)
-    if heads % value:
+    if heads % value and not config.reading.failed:  # a size that could not be read is said once
         config.fault(
             "KV018", key, f"{heads} query heads are not a multiple of {value} KV heads", "check both head counts"
         )
@@ -41,7 +41,7 @@ def num_kv_heads(config: Config) -> int:
 def derived_head_dim(config: Config) -> int:
     """hidden_size ÷ query heads. [elements]"""
     hidden, heads = hidden_size(config), num_q_heads(config)
-    if hidden % heads:
+    if hidden % heads and not config.reading.failed:
         config.fault(
             "KV018",
             config.spelling("hidden_size", "n_embd"),

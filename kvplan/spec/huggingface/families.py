@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kvplan.errors import SpecError
 from kvplan.findings import join_path
 from kvplan.spec.huggingface import dense, latent, windowed
-from kvplan.spec.huggingface.config import MAX_POSITIONS, Config
+from kvplan.spec.huggingface.config import LAYER_KINDS, MAX_POSITIONS, Config
 from kvplan.spec.huggingface.quantization import read_storage
 from kvplan.spec.kinds import Reading, nearest, shown
 from kvplan.spec.layers.latent import LatentAttention
@@ -86,7 +86,7 @@ def read_config(document: Document, name: str) -> Model:
     Raises: SpecError with every fault of the config; KV017 by name for an architecture that is not in the list.
     """
     reading = Reading()
-    model = _read(document.tree, name, document.source.name, reading)
+    model = reading.run(lambda: _read(document.tree, name, document.source.name, reading))
     findings = tuple(document.source.locate(finding) for finding in reading.findings)
     if model is None or reading.failed:
         raise SpecError(findings)
@@ -115,6 +115,7 @@ def _model(name: str, architecture: str, family: Family, top: Config, text: Conf
         if text.tree.get(key):
             message = f"`{key}` changes what is cached in a way that is not yet supported for {architecture}"
             text.fault("KV015", key, message, _MAPPING_HELP)
+    text.names("layer_types", LAYER_KINDS, dense.num_layers(text))
     layers = family.layers(text)
     storage = read_storage(top, text, latent=all(isinstance(layer, LatentAttention) for layer in layers))
     positions = text.spelling("max_position_embeddings", "n_positions")

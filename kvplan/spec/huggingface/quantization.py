@@ -40,7 +40,7 @@ def read_storage(top: Config, text: Config, *, latent: bool) -> Storage:
         source += ", served in bf16"
     scheme = _scheme(top, text)
     words = "" if scheme is None else _words(scheme)
-    scheme_format = None if scheme is None else _kv_format(scheme, latent=latent)
+    scheme_format = None if scheme is None else _kv_format(top, scheme, latent=latent)
     if scheme_format:
         name, source = scheme_format, f"quantization_config ({scheme.get('quant_method') if scheme else ''})"
     item = FORMATS[name]
@@ -94,14 +94,35 @@ def _plain(value: Tree) -> str:
     return str(value)[:40] if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _kv_format(scheme: Mapping[str, Tree], *, latent: bool) -> str | None:
+def _kv_format(config: Config, scheme: Mapping[str, Tree], *, latent: bool) -> str | None:
     """The KV format that a scheme sets, or None where K and V keep the model's type."""
     method = (_plain(scheme.get("quant_method"))).lower().replace("_", "-")
     if method.startswith("modelopt"):
         return _modelopt(scheme)
     if method == "compressed-tensors" and not latent:
-        return "fp8_e4m3" if isinstance(scheme.get("kv_cache_scheme"), dict) else None
+        return _compressed_tensors(config, scheme.get("kv_cache_scheme"))
     return None
+
+
+def _compressed_tensors(config: Config, kv: Tree) -> str | None:
+    """Symmetric 8-bit floats with one scale a tensor or head are all that engines store of these schemes.
+
+    Source: vLLM 0.32 compressed_tensors.py; absent keys are 8 bits, whole numbers, symmetric, one scale a tensor.
+    """
+    if kv is None:
+        return None
+    stored = isinstance(kv, dict) and (
+        kv.get("num_bits", 8) == 8
+        and kv.get("type") == "float"
+        and kv.get("strategy") in (None, "tensor", "attn_head")
+        and kv.get("symmetric", True) is True
+    )
+    if not stored:
+        message = (
+            "a kv_cache_scheme that no engine stores: it has to be 8-bit, float, symmetric, a scale a tensor or head"
+        )
+        config.fault("KV015", "quantization_config", message, "give --kv-format, with a config without kv_cache_scheme")
+    return "fp8_e4m3"
 
 
 def _modelopt(scheme: Mapping[str, Tree]) -> str | None:

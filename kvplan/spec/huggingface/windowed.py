@@ -168,7 +168,18 @@ qwen3_moe = with_windows(if_used, head_dim)
 gemma2 = with_windows(even_layers, given_head_dim)
 gemma3 = with_windows(every_nth_full, given_head_dim)
 gpt_oss = with_windows(even_layers_always, given_head_dim)
-cohere2 = with_windows(every_nth_full, head_dim)
+
+
+def cohere2(config: Config) -> tuple[Layer, ...]:
+    """As Gemma 3 with every 4th layer full; its layers add to the window, so there has to be one."""
+    if not config.optional_whole("sliding_window"):
+        config.fault(
+            "KV018",
+            "sliding_window",
+            "Cohere 2 needs a window: its layers fail without",
+            "copy sliding_window from the checkpoint",
+        )
+    return with_windows(every_nth_full, head_dim)(config)
 
 
 def llama4(config: Config) -> tuple[Layer, ...]:

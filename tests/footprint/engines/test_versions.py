@@ -153,7 +153,7 @@ def test_a_modelopt_scheme_is_read_from_0_14(version, kv_format, tmp_path):
     config = {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 64,
         "num_attention_heads": 4, "max_position_embeddings": 64, "torch_dtype": "bfloat16",
-        "quantization_config": {"quant_method": "modelopt", "kv_cache_scheme": {"num_bits": 8, "type": "float", "dynamic": False}},
+        "quantization_config": {"quant_method": "modelopt", "kv_cache_quant_algo": "FP8"},
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert kvplan.size(model=str(tmp_path), context=64, engine=f"vllm@{version}").kv_format == kv_format

@@ -76,8 +76,14 @@ DCP = "decode_context_parallel"
             {"model": "gemma-3-27b", "kv_format": "nvfp4", "engine": "vllm@0.20"},
             "KV302", "kv.format", "vllm 0.20 counts nvfp4 windows at one byte an element",
         ),
-        ({"model": "deepseek-v3", "kv_format": "nvfp4"}, "KV302", "kv.format", "vllm refuses nvfp4 for a latent cache (MLA)"),
-        ({"model": "deepseek-v3", "kv_format": "fp8_e5m2"}, "KV302", "kv.format", "no latent (MLA) attention of vllm stores fp8_e5m2"),
+        (
+            {"model": "deepseek-v3", "kv_format": "nvfp4"},
+            "KV302", "kv.format", "vllm refuses nvfp4 for a latent cache (MLA)",
+        ),
+        (
+            {"model": "deepseek-v3", "kv_format": "fp8_e5m2"},
+            "KV302", "kv.format", "no latent (MLA) attention of vllm stores fp8_e5m2",
+        ),
         (
             {"model": "deepseek-v3", "kv_format": "fp8", "engine": "vllm@0.10.1"},
             "KV302", "kv.format", "vllm 0.10.1 stores MLA in 16 bits only",
@@ -88,7 +94,10 @@ DCP = "decode_context_parallel"
             {"model": "falcon-7b", "tensor_parallel": 8},
             "KV301", "tensor_parallel", "71 attention heads cannot be shared by 8 ranks: they do not divide",
         ),
-        ({"model": "qwen2.5-7b", "tensor_parallel": 8}, "KV301", "tensor_parallel", "28 attention heads cannot be shared by 8"),
+        (
+            {"model": "qwen2.5-7b", "tensor_parallel": 8},
+            "KV301", "tensor_parallel", "28 attention heads cannot be shared by 8 ranks",
+        ),
         (
             {"model": "phi-4", "tensor_parallel": 4},
             "KV301", "tensor_parallel", "10 KV heads and 4 ranks: neither divides the other",
@@ -115,6 +124,10 @@ DCP = "decode_context_parallel"
             {"model": "deepseek-v3", "context_parallel": 2, "tensor_parallel": 8, DCP: 4},
             "KV301", DCP, "with 2 prefill context ranks, decode context parallelism is one of [1, 2, 16]",
         ),
+        (
+            {"model": "deepseek-v3", "context_parallel": 2, "data_parallel": 2, "engine": "vllm@0.27"},
+            "KV301", "context_parallel", "vllm 0.27 refuses prefill context parallelism with data parallelism",
+        ),
         # decode context parallelism
         ({"model": "deepseek-v3", "tensor_parallel": 8, DCP: 3}, "KV301", DCP, "3 does not divide 8"),
         (
@@ -126,7 +139,10 @@ DCP = "decode_context_parallel"
             "KV301", DCP, "vllm 0.11.0 has it for latent (MLA) models only",
         ),
         ({"model": "gemma-3-27b", "tensor_parallel": 32, DCP: 2}, "KV301", DCP, "vllm: DCP not support sliding window"),
-        ({"model": "llama-4-scout", "tensor_parallel": 40, DCP: 2}, "KV301", DCP, "vllm: DCP not support sliding window"),
+        (
+            {"model": "llama-4-scout", "tensor_parallel": 40, DCP: 2},
+            "KV301", DCP, "vllm: DCP not support sliding window",
+        ),
         (
             {"model": "llama-3-70b", "tensor_parallel": 8, DCP: 2},
             "KV301", DCP, "vllm wants more tensor ranks than KV heads: 8 ranks, 8 heads",
@@ -136,11 +152,15 @@ DCP = "decode_context_parallel"
             "KV301", DCP, "vllm allows at most tensor_parallel ÷ KV heads = 2 ranks, 4 are asked for",
         ),
         (
-            {"model": mapping({"kind": "full_attention", "num_kv_heads": 4, "head_dim": 64}, q_heads=12), "tensor_parallel": 12, DCP: 2},
+            {"model": mapping({"kind": "full_attention", **HEADS, "num_kv_heads": 4}, q_heads=12),
+             "tensor_parallel": 12, DCP: 2},
             "KV301", DCP, "3 query heads a KV head do not divide by 2",
         ),
         # options
-        ({"model": "gpt2", "engine_options": {"swap_space": "4"}}, "KV306", "engine_options.swap_space", "vllm has no option `swap_space`"),
+        (
+            {"model": "gpt2", "engine_options": {"swap_space": "4"}},
+            "KV306", "engine_options.swap_space", "vllm has no option `swap_space`",
+        ),
         (
             {"model": "gpt2", "engine_options": {"prefix_caching": "maybe"}},
             "KV306", "engine_options.prefix_caching", "`maybe` is no value of prefix_caching",
@@ -175,8 +195,8 @@ def test_a_refusal_names_its_reason_and_its_place(flags, rule, path, message):
 @pytest.mark.parametrize("family", ["qwen2", "qwen3"])
 def test_qwen_2_and_3_with_windows_in_some_layers(family, tmp_path):
     model = config(
-        tmp_path, architectures=[f"Qwen{family[-1]}ForCausalLM"], model_type=family, hidden_size=1024, num_hidden_layers=4,
-        num_attention_heads=8, num_key_value_heads=8, head_dim=128, use_sliding_window=True, sliding_window=64,
+        tmp_path, architectures=[f"Qwen{family[-1]}ForCausalLM"], model_type=family, hidden_size=1024,
+        num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=8, head_dim=128, use_sliding_window=True, sliding_window=64,
         max_window_layers=2, max_position_embeddings=4096,
     )  # fmt: skip
     assert [(rule, path) for rule, path, _ in refused(model=model)] == [("KV303", "model")]
@@ -228,6 +248,15 @@ def test_every_refusal_comes_at_once():
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="0.10.1 is not held to have no pipeline parallelism for gpt-oss")
 def test_gpt_oss_has_no_stages_in_its_first_version():
     assert refused(model="gpt-oss-20b", pipeline_parallel=2, engine="vllm@0.10.1")
+
+
+@pytest.mark.parametrize("window", [None, 0])
+def test_cohere_2_without_a_window_fails_at_start(window, tmp_path):
+    # commandr.py of 0.29 adds 1 to sliding_window for every layer that slides
+    model = config(
+        tmp_path, architectures=["Cohere2ForCausalLM"], model_type="cohere2", hidden_size=1024, num_hidden_layers=4,
+        num_attention_heads=8, sliding_window=window, max_position_embeddings=4096,
+    )  # fmt: skip
+    assert refused(model=model)
