@@ -16,7 +16,7 @@ def bombs() -> Iterator[Case]:
     deep, wide = "".join("{" + "\U00020000" * 80 + ": " for _ in range(60)), ",".join("1" * 49_000)
     runs = [
         f"{{kind: sliding_attention, count: 1, num_kv_heads: 1, head_dim: 16, sliding_window: {i + 1}}}"
-        for i in range(4000)
+        for i in range(900)
     ]
     window = "kvplan: 1\nmodel: gemma-3-27b\nengine: vllm\n"
     texts = (
@@ -32,10 +32,11 @@ def bombs() -> Iterator[Case]:
         head + "requests: [" + wide + "]\n",
         head + "requests:\n" + " - {sequences: 1, context: 5}\n" * 9000,
         head + "requests:\n" + f" - {{sequences: 1, input: {law}}}\n" * 3000,
-        "kvplan: 1\ndeployments: [" + ",".join(f"{{name: d{i}, model: gpt2}}" for i in range(4000)) + "]\n"
-        + "requests: [" + ",".join(f"{{sequences: 1, context: 5, deployment: d{i}}}" for i in range(4000)) + "]\n",
+        head + "requests:\n" + f" - {{sequences: 1, input: {law}}}\n" * 900,
+        "kvplan: 1\ndeployments: [" + ",".join(f"{{name: d{i}, model: gpt2}}" for i in range(900)) + "]\n"
+        + "requests: [" + ",".join(f"{{sequences: 1, context: 5, deployment: d{i}}}" for i in range(900)) + "]\n",
         f"kvplan: 1\nmodel: {{name: m, hidden_size: 64, num_q_heads: 64, layers: [{', '.join(runs)}]}}\nengine: vllm\n"
-        + ask,
+        + f"requests: [{{sequences: 4096, input: {law}, output: 1Ki}}]\n",
         window + "kv: {block_size: 1048576}\nrequests: [{sequences: 1, input: 9, output: 1e9}]\n",
         window + "deployment: {pipeline_parallel: 62, limits: {max_num_batched_tokens: 8191}}\n"
         f"requests: [{{sequences: 4096, input: {law}, output: 1Ki}}]\n",

@@ -12,7 +12,7 @@ from typing import IO
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 
-MAX_TEXT_BYTES = 1 << 20  # a workload or a config.json is a few kB; larger files are data, not specs
+MAX_TEXT_BYTES = 1 << 19  # a workload or a config.json is a few kB; larger files are data, not specs
 
 
 def read_bytes(path: Path, *, name: str = "", roots: Sequence[Path] = (), limit: int = MAX_TEXT_BYTES) -> bytes:

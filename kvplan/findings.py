@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line ends of YAML; columns are counted from the last
 _UNQUOTED = str.maketrans('"[', "'(")  # a quoted key in a path holds neither its quotes nor a bracket
 
+_LONGEST_PATH = 200
+
 KEY = "key:"  # before a path in a map of places: the place of the key itself, not of its value
 
 
@@ -162,7 +164,12 @@ class Source:
 
 
 def join_path(path: str, key: str | int) -> str:
-    """``requests`` and 0 and ``context`` ▸ ``requests[0].context``; odd keys are quoted, long ones cut."""
+    """``requests`` and 0 and ``context`` ▸ ``requests[0].context``; odd keys are quoted, long ones cut.
+
+    What is nested too deep for a readable path keeps the path of its parent, so that places cost little memory.
+    """
+    if len(path) > _LONGEST_PATH:
+        return path
     if isinstance(key, int):
         return f"{path}[{key}]"
     if 0 < len(key) <= 80 and all(letter.isalnum() or letter in "_-" for letter in key):

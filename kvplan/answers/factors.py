@@ -46,12 +46,11 @@ def factors_of(
         Factor("split", _split(deployment), "asked for"),
     ]
     for stage, groups in enumerate(accountant.stage_blocks):
-        for group in dict.fromkeys(groups):
-            same = groups.count(group)
+        for group in groups:
             what = {"full": "all tokens", "window": f"window {group.limit:,}", "chunk": f"chunk {group.limit:,}"}[
                 group.kind
             ]
-            value = f"{same} × blocks of {group.block_size} tokens and {group.block_bytes:,} B ({what})"
+            value = f"{group.groups} × blocks of {group.block_size} tokens and {group.block_bytes:,} B ({what})"
             factors.append(
                 Factor(f"pool, stage {stage}", value, f"grouping of {engine.name} {engine.version}".rstrip())
             )

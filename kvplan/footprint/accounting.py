@@ -66,15 +66,12 @@ class Accountant:
         count = sequences.count
         fullest = instance_sequences(count, self.split.data_parallel)
         copies = min(shared.count * self.split.data_parallel, count)
-        stages = tuple(
-            self._rank(layers, blocks, sequences, shared, fullest, min(shared.count, fullest))
-            for layers, blocks in zip(self.stage_layers, self.stage_blocks, strict=True)
-        )
+        parts = list(zip(self.stage_layers, self.stage_blocks, strict=True))
+        alike = {part: self._rank(*part, sequences, shared, fullest, min(shared.count, fullest)) for part in set(parts)}
+        every_stage = {part: self._rank(*part, sequences, shared, count, copies) for part in set(parts)}
+        stages = tuple(alike[part] for part in parts)
+        stage_totals = [every_stage[part] for part in parts]
         every = self.ranks_per_stage // self.token_ranks
-        stage_totals = [
-            self._rank(layers, blocks, sequences, shared, count, copies)
-            for layers, blocks in zip(self.stage_layers, self.stage_blocks, strict=True)
-        ]
         return Accounts(
             minimum=self._kept(self.model_groups, sequences, shared, count, min(shared.count, count), 1, 1),
             unshared=sequences.total(_sizes(self.model_groups, 1)),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class Sequences:
         return Total(mean, float(count) * float(np.var(law.astype(np.float64))), count * max(int(law.max()), longest))
 
 
+@lru_cache(maxsize=64)
 def expand(input_length: Length, output_length: Length, count: int) -> Sequences:
     """Stratum means of a class: one for each sequence, at most MAX_SIZES."""
     longest = (input_length.high, input_length.high + output_length.high)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
@@ -45,31 +46,37 @@ class Length:
         """The means of ``count`` strata of equal probability, ascending, rounded so that their sum is kept. [tokens]"""
         if self.is_constant:
             return [self.low] * count
-        edges = [self._partial_mean(index / count) for index in range(count + 1)]
-        whole = [round(edge * count) for edge in edges]
+        whole = [round(edge * count) for edge in self._partial_means(count)]
         return sorted(min(self.high, after - before) for before, after in pairwise(whole))
 
-    def _partial_mean(self, share: float) -> float:
-        """The mean of the lowest ``share`` of draws, times that share: ∫ of the quantile from 0 to share. [tokens]"""
-        if share <= 0:
-            return 0.0
+    def _partial_means(self, count: int) -> list[float]:
+        """Means of the lowest 0/count, 1/count, … 1 of draws, times that share: ∫ of the quantile from 0. [tokens]"""
+        shares = [index / count for index in range(count + 1)]
         if self.distribution == "uniform":
-            return share * (self.low + (self.high - self.low) * share / 2)
+            return [share * (self.low + (self.high - self.low) * share / 2) for share in shares]
         cap = self._share_below(self.high)
-        inner = min(share, cap)
+        inside = [self._body(share, z) for share, z in zip(shares, _deviations(count), strict=True) if share < cap]
+        whole = self._body(cap, _NORMAL.inv_cdf(cap) if 0 < cap < 1 else math.copysign(math.inf, cap - 0.5))
+        return inside + [whole + (share - cap) * self.high for share in shares[len(inside) :]]
+
+    def _body(self, share: float, z: float) -> float:
+        """∫ of the quantile of the law without its cap from 0 to a share, z being the share's deviation. [tokens]"""
         if self.distribution == "exponential":
             # ∫₀ˢ −m·ln(1−u) du = m·(s + (1−s)·ln(1−s))
-            body = self.scale * (inner + (1 - inner) * math.log1p(-inner)) if inner < 1 else self.scale
-        else:
-            # ∫₀ˢ exp(μ + σ·z(u)) du = exp(μ + σ²/2)·Φ(z(s) − σ)
-            z = _NORMAL.inv_cdf(inner) if 0 < inner < 1 else math.inf
-            body = math.exp(self.location + self.scale**2 / 2) * (_NORMAL.cdf(z - self.scale) if z < math.inf else 1.0)
-        return body + max(0.0, share - cap) * self.high
+            return self.scale * (share + (1 - share) * math.log1p(-share)) if share < 1 else self.scale
+        # ∫₀ˢ exp(μ + σ·z(u)) du = exp(μ + σ²/2)·Φ(z(s) − σ)
+        return math.exp(self.location + self.scale**2 / 2) * _NORMAL.cdf(z - self.scale)
 
     def _share_below(self, tokens: int) -> float:
         if self.distribution == "exponential":
             return -math.expm1(-tokens / self.scale)
         return _NORMAL.cdf((math.log(tokens) - self.location) / self.scale)
+
+
+@lru_cache(maxsize=4)
+def _deviations(count: int) -> tuple[float, ...]:
+    """Standard deviations at 0/count, 1/count, … 1 of a normal law."""
+    return (-math.inf, *(_NORMAL.inv_cdf(index / count) for index in range(1, count)), math.inf)
 
 
 def constant(tokens: int) -> Length:

@@ -16,7 +16,8 @@ from kvplan.spec.reader import Spec, key
 from kvplan.spec.tree import Tree
 from kvplan.spec.workload import FORMAT
 
-_MAX_LAYERS = 10_000
+_MAX_LAYERS = 2048
+_MAX_KINDS = 32
 _WIDTH = Whole(1, 1 << 24)
 _HEADS = Whole(1, 1 << 16)
 
@@ -94,6 +95,9 @@ def read_mapping(tree: Tree, path: str, reading: Reading) -> Model | None:
         return None
     if sum(run.count for run in mapping.layers) > _MAX_LAYERS:
         reading.fault("KV010", join_path(path, "layers"), f"more than {_MAX_LAYERS:,} layers", help="check the counts")
+        return None
+    if len({run.layer() for run in mapping.layers}) > _MAX_KINDS:
+        reading.fault("KV010", join_path(path, "layers"), f"more than {_MAX_KINDS} kinds of layers", help="gather them")
         return None
     return Model(
         name=mapping.name,

@@ -15,6 +15,7 @@ from kvplan.spec.reader import Spec, key, later
 from kvplan.spec.tree import Tree
 
 MAX_RANKS = 1 << 16
+MAX_STAGES = 256
 
 
 class EngineChoice(NamedTuple):
@@ -142,7 +143,7 @@ class Deployment:
     engine: EngineChoice = key(ENGINE, "how blocks are counted", default=EngineChoice("paged", ""))
     engine_options: Mapping[str, str] = key(Reads("a mapping", _read_options), "options of the engine", factory=dict)
     tensor_parallel: int = key(Whole(1, MAX_RANKS), "ranks that share the heads", default=1)
-    pipeline_parallel: int = key(Whole(1, MAX_RANKS), "stages that share the layers", default=1)
+    pipeline_parallel: int = key(Whole(1, MAX_STAGES), "stages that share the layers", default=1)
     data_parallel: int = key(Whole(1, MAX_RANKS), "instances that share the sequences", default=1)
     context_parallel: int = key(Whole(1, MAX_RANKS), "ranks that share the tokens", default=1)
     decode_context_parallel: int = key(Whole(1, MAX_RANKS), "ranks of a tensor group that share the tokens", default=1)
@@ -234,8 +235,8 @@ class Workload:
 
     kvplan: int = key(Reads("1, the version of the format", _read_version), "version of the format: 1")
     name: str = key(Text(), "what the workload is called", default="workload")
-    deployments: tuple[Deployment, ...] = key(Many(Spec(Deployment)), "models and how they are served")
-    requests: tuple[RequestClass, ...] = key(Many(Reads("a mapping", _read_request)), "classes of sequences")
+    deployments: tuple[Deployment, ...] = key(Many(Spec(Deployment), most=50), "models and how they are served")
+    requests: tuple[RequestClass, ...] = key(Many(Reads("a mapping", _read_request), most=200), "classes of sequences")
     planning_quantile: Fraction = key(
         Share(open_ends=True), "quantile of total bytes that is planned for", default=Fraction(99, 100)
     )

@@ -139,7 +139,7 @@ def test_refuses_a_mapping(text, found):
 
 
 def test_layers_are_bounded_in_sum():
-    run = FULL.replace("}", ", count: 5000}")
+    run = FULL.replace("}", ", count: 1024}")
     assert read(with_layers(run, run))[1] == []
     assert read(with_layers(run, run, FULL)) == (None, [("KV010", "model.layers")])
 

@@ -28,12 +28,19 @@ class BlockGroup:
     limit: window or chunk; 0 for full. [tokens]
     block_size: tokens in a block. [tokens]
     block_bytes: what one block costs on the rank, all its layers and padding included. [bytes]
+    groups: how many such groups there are.
     """
 
     kind: Kind
     limit: int
     block_size: int
     block_bytes: int
+    groups: int = 1
+
+    @property
+    def all_bytes(self) -> int:
+        """One block in each of the groups. [bytes]"""
+        return self.block_bytes * self.groups
 
 
 def kind_of(layer: Layer) -> Kind:
@@ -72,7 +79,7 @@ def held_bytes(groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:
     """Bytes of the blocks that sequences hold in all groups of a rank. [bytes]"""
     total = np.zeros_like(tokens)
     for group in groups:
-        total += held_blocks(group, tokens) * group.block_bytes
+        total += held_blocks(group, tokens) * group.all_bytes
     return total
 
 
@@ -84,7 +91,7 @@ def shared_bytes(groups: tuple[BlockGroup, ...], prefix_tokens: IntArray, tokens
     total = np.zeros_like(tokens)
     for group in groups:
         whole = prefix_tokens // group.block_size
-        total += np.maximum(0, whole - first_block(group, tokens)) * group.block_bytes
+        total += np.maximum(0, whole - first_block(group, tokens)) * group.all_bytes
     return total
 
 

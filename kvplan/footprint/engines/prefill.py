@@ -9,7 +9,7 @@ import numpy as np
 from kvplan.footprint.engines.blocks import BlockGroup, blocks_to, first_block, held_bytes
 from kvplan.footprint.sizing import IntArray
 
-MAX_STEPS = 1 << 13  # steps of one prefill that are looked at one by one; beyond, a bound that is never too small
+MAX_STEPS = 1 << 12  # steps × groups that are looked at one by one; beyond, a bound that is never too small
 
 
 def peak_bytes(groups: tuple[BlockGroup, ...], input_tokens: IntArray, tokens: IntArray, step: int) -> IntArray:
@@ -34,7 +34,7 @@ def _prefill(groups: tuple[BlockGroup, ...], tokens: IntArray, step: int) -> Int
     # Full groups only grow and the others repeat, so the peak lies within the last period, or at the last step.
     last = (np.maximum(tokens, 1) - 1) // step  # index of the last step
     looks = min(_period(groups, step) // step + 1, int(last.max(initial=0)) + 1)
-    if looks > MAX_STEPS:
+    if looks * len(groups) > MAX_STEPS:
         return _bound(groups, tokens, step)
     peak = np.zeros_like(tokens)
     for back in range(looks):
@@ -47,7 +47,7 @@ def _step_bytes(groups: tuple[BlockGroup, ...], start: IntArray, end: IntArray) 
     """Bytes held during one step: what the first token of the step still needs, up to its last."""
     total = np.zeros_like(end)
     for group in groups:
-        total += (blocks_to(group, end) - first_block(group, start + 1)) * group.block_bytes
+        total += (blocks_to(group, end) - first_block(group, start + 1)) * group.all_bytes
     return total
 
 
@@ -55,7 +55,7 @@ def _bound(groups: tuple[BlockGroup, ...], tokens: IntArray, step: int) -> IntAr
     total = np.zeros_like(tokens)
     for group in groups:
         most = tokens if group.kind == "full" else np.minimum(tokens, group.limit + step + 2 * group.block_size)
-        total += blocks_to(group, most) * group.block_bytes
+        total += blocks_to(group, most) * group.all_bytes
     return total
 
 
@@ -68,7 +68,7 @@ def _growth(groups: tuple[BlockGroup, ...], input_tokens: IntArray, tokens: IntA
     period = min(_period(groups, 1), grown + 1)
     releases = [(group.limit - 1, group.block_size) for group in groups if group.kind == "window"]
     releases += [(0, group.limit) for group in groups if group.kind == "chunk"]
-    if sum(period // every + 1 for _, every in releases) > MAX_STEPS:
+    if sum(period // every + 1 for _, every in releases) * len(groups) > MAX_STEPS:
         return np.maximum(peak, _bound(groups, tokens, 1))
     for first, every in dict.fromkeys(releases):
         # A window of W releases a block at the length W + j·b, a chunk of C all of its blocks at j·C + 1.

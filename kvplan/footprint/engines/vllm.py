@@ -126,8 +126,8 @@ class Vllm:
         parts = stage_slices(len(layers), served.split.pipeline_parallel)
         if rules["grouped_over_stages"]:
             groups = group_slots(layers, kv, how)
-            return [stage_block_groups(groups, range(part.start, part.stop)) for part in parts]
-        return [stage_block_groups(group_slots(layers[part], kv, how), range(part.stop - part.start)) for part in parts]
+            return stage_block_groups(groups, parts)
+        return [stage_block_groups(group_slots(layers[part], kv, how), [slice(0, len(layers))])[0] for part in parts]
 
     def _counted(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """Layers as the cache manager counts them: without its hybrid mode, windows and chunks are counted as full."""
@@ -161,7 +161,7 @@ class Vllm:
                 blocks = blocks_to(group, np.minimum(group.limit + self.slack_tokens, tokens))
             else:
                 blocks = blocks_to(group, tokens)
-            total += blocks * group.block_bytes
+            total += blocks * group.all_bytes
         return total
 
     @property

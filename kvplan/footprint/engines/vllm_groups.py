@@ -7,10 +7,12 @@ Assumes: (1) every layer kind takes the block size that was asked for; (2) the l
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kvplan.footprint.engines.blocks import BlockGroup, kind_of
+from kvplan.footprint.engines.blocks import BlockGroup, Kind, kind_of
 from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.attention import ChunkedAttention, FullAttention, SlidingAttention
 from kvplan.spec.layers.layer import Layer
@@ -92,7 +94,7 @@ def group_slots(layers: Sequence[Layer], kv: KVFormat, how: Grouping) -> list[li
     return groups
 
 
-def _type(layer: Layer) -> tuple[str, int]:
+def _type(layer: Layer) -> tuple[Kind, int]:
     """Layers of one type and limit can share a group whatever their heads."""
     return (kind_of(layer), layer.limit_tokens or 0)
 
@@ -116,13 +118,23 @@ def _equal_pages(slots: list[LayerSlot], how: Grouping) -> list[LayerSlot]:
     return equal
 
 
-def stage_block_groups(groups: Sequence[Sequence[LayerSlot]], stage: range) -> tuple[BlockGroup, ...]:
-    """A stage's part of every group; a block costs the widest part, whichever group takes it.
+def stage_block_groups(groups: Sequence[Sequence[LayerSlot]], stages: Sequence[slice]) -> list[tuple[BlockGroup, ...]]:
+    """Each stage's part of every group; a block costs the widest part, whichever group takes it.
 
-    A group without a layer on the stage takes blocks there all the same: the block tables are one.
+    A group without a layer on the stage takes blocks there all the same: the block tables are one. Equal groups are
+    gathered.
     """
-    block_bytes = max(sum(slot.page_bytes for slot in group if slot.index in stage) for group in groups)
-    return tuple(
-        BlockGroup(kind_of(group[0].layer), group[0].layer.limit_tokens or 0, group[0].block_size, block_bytes)
-        for group in groups
-    )
+    starts = [stage.start for stage in stages]
+    widest = [0] * len(stages)
+    for group in groups:
+        parts: dict[int, int] = {}
+        for slot in group:
+            stage = bisect_right(starts, slot.index) - 1
+            parts[stage] = parts.get(stage, 0) + slot.page_bytes
+        for stage, page_bytes in parts.items():
+            widest[stage] = max(widest[stage], page_bytes)
+    kinds = Counter((*_type(group[0].layer), group[0].block_size) for group in groups)
+    return [
+        tuple(BlockGroup(kind, limit, size, block_bytes, count) for (kind, limit, size), count in kinds.items())
+        for block_bytes in widest
+    ]

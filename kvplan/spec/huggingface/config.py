@@ -14,7 +14,7 @@ from kvplan.spec.huggingface.class_defaults import CLASS_DEFAULTS, Defaults
 from kvplan.spec.kinds import Reading, Whole, nearest, shown
 from kvplan.spec.tree import Tree
 
-MAX_LAYERS: Final = 10_000  # refused above: no model is near, and a mutated config must not cost memory
+MAX_LAYERS: Final = 2048  # refused above: no model is near, and a mutated config must not cost memory
 MAX_WIDTH: Final = 1 << 24
 MAX_POSITIONS: Final = 1 << 40
 
