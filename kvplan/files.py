@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +16,16 @@ from kvplan.findings import Finding
 MAX_TEXT_BYTES = 1 << 19  # a workload or a config.json is a few kB; larger files are data, not specs
 
 
-def read_bytes(path: Path, *, name: str = "", roots: Sequence[Path] = (), limit: int = MAX_TEXT_BYTES) -> bytes:
+def read_bytes(
+    path: Path, *, name: str = "", roots: Sequence[Path] = (), limit: int = MAX_TEXT_BYTES, cut: bool = False
+) -> bytes:
     """The bytes of a plain file.
 
     path: the file; symlinks are resolved before roots are compared.
     name: what findings call it, the path as the user typed it.
     roots: folders that the file must lie in; none means anywhere.
     limit: the most that is read. [bytes]
+    cut: read the beginning of a larger file in place of refusing it.
     Raises: SpecError (KV016, KV004) if it is missing, not a plain file, outside the roots, unreadable or too large.
     """
     name = name or str(path)
@@ -30,18 +34,37 @@ def read_bytes(path: Path, *, name: str = "", roots: Sequence[Path] = (), limit:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (getattr(error, "strerror", None) or "is not a path that can be opened").lower()
         raise _refusal(name, f"cannot be read: {reason}", "check the path and its permissions") from None
-    if len(content) > limit:
+    if len(content) > limit and not cut:
         message = f"{name} is larger than {limit:,} bytes"
         help = "a spec is small; give long lists of requests as a law or a trace"
         raise SpecError([Finding("KV004", "", message, help=help, file=name)])
     return content
 
 
-def _read(path: Path, name: str, roots: Sequence[Path], limit: int) -> bytes:
-    resolved = path.resolve(strict=True)
+def check_roots(path: Path, name: str, roots: Sequence[Path]) -> None:
+    """Refuse a path outside the roots, whether or not anything is there: a refusal tells nothing of other folders.
+
+    Raises: SpecError (KV016).
+    """
+    resolved = path.resolve()
     if roots and not any(resolved.is_relative_to(root.resolve()) for root in roots):
         help = "keep the file beside or below the workload, or name it on the command line"
         raise _refusal(name, "lies outside the folder of the workload", help)
+
+
+def roots_of(folder: Path) -> tuple[Path, ...]:
+    """Where paths inside a file may lead: its folder, and the current folder around it, such as a repository.
+
+    The whole file system and a home are no repository.
+    """
+    current = Path.cwd()
+    around = folder.is_relative_to(current) and current not in (Path(current.anchor), Path.home())
+    return (folder, current) if around else (folder,)
+
+
+def _read(path: Path, name: str, roots: Sequence[Path], limit: int) -> bytes:
+    check_roots(path, name, roots)
+    resolved = path.resolve(strict=True)
     # A FIFO without a writer would block an open() without O_NONBLOCK, and a device never ends.
     descriptor = os.open(resolved, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     mode = os.fstat(descriptor).st_mode
@@ -92,6 +115,13 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def open_missing_streams() -> None:
+    """Give a program that was started without stdout or stderr (``>&-``) streams that lead nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as the program
 
 
 def discard(stream: IO[str]) -> None:

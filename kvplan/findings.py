@@ -163,6 +163,11 @@ class Source:
         return Place(1, 1, 1, 1)
 
 
+def printable(text: str) -> str:
+    """Text without control characters, line ends kept: names and values come from files and flags."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def join_path(path: str, key: str | int) -> str:
     """``requests`` and 0 and ``context`` ▸ ``requests[0].context``; odd keys are quoted, long ones cut.
 

@@ -79,3 +79,58 @@ def test_public_names_are_all_there():
     assert set(kvplan.__all__) <= set(dir(kvplan))
     with pytest.raises(AttributeError):
         _ = kvplan.nothing
+
+
+def test_a_value_set_over_an_alias_changes_one_place():
+    text = """
+kvplan: 1
+deployments:
+  - {name: a, model: llama-3-8b, kv: &format {format: fp16}}
+  - {name: b, model: llama-3-8b, kv: *format}
+requests:
+  - {name: x, deployment: a, sequences: 1, context: 1024}
+  - {name: y, deployment: b, sequences: 1, context: 1024}
+"""
+    size = kvplan.size(text, set={"deployments.0.kv.format": "fp8"})
+    # 1024 tokens × 131072 B in 16 bits, half of it in 8
+    assert [item.held_bytes for item in size.deployments] == [1024 * 131072 // 2, 1024 * 131072]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"context": 10**5000},
+        {"context": "9" * 60},
+        {"batch": -1},
+        {"pipeline_rank": ".nan"},
+        {"tensor_parallel": 10**50},
+    ],
+    ids=lambda flags: next(iter(flags)),
+)
+def test_monstrous_flags_are_findings(flags):
+    with pytest.raises(kvplan.SpecError):
+        kvplan.size(**{"model": "llama-3-8b", "context": 16, **flags})
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"engine_options": "abc"},
+        {"set": "abc"},
+        {"kv_format": {}},
+        {"model": {1: 2}},
+        {"batch": object()},
+        {"context": float("nan")},
+    ],
+    ids=lambda flags: next(iter(flags)),
+)
+def test_values_that_no_file_could_hold_are_type_errors(flags):
+    with pytest.raises(TypeError):
+        kvplan.size(**{"model": "llama-3-8b", "context": 16, **flags})
+
+
+def test_a_whole_float_counts_as_a_number():
+    assert (
+        kvplan.size(model="llama-3-8b", context=1e6).held_bytes
+        == kvplan.size(model="llama-3-8b", context="1M").held_bytes
+    )

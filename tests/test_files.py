@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvplan.errors import SpecError
-from kvplan.files import MAX_TEXT_BYTES, find_yaml, read_bytes, write_text
+from kvplan.files import MAX_TEXT_BYTES, find_yaml, read_bytes, roots_of, write_text
 
 
 def refusal(call, *args, **options) -> tuple[str, str]:
@@ -179,3 +179,28 @@ def test_finds_yaml_below_a_folder_in_a_stable_order(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     assert [str(path.relative_to(tmp_path)) for path in find_yaml(tmp_path)] == ["a.yml", "b.yaml", "d/e.yaml"]
+
+
+def test_paths_inside_a_file_stay_in_its_folder_or_the_current_one_around_it(tmp_path, monkeypatch):
+    folder = tmp_path / "repository" / "workloads"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    assert roots_of(folder) == (folder, tmp_path / "repository")
+    for home in (tmp_path / "repository", tmp_path):
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.chdir(home)
+        assert roots_of(folder) == (folder,)  # a home is no repository
+    monkeypatch.chdir("/")
+    assert roots_of(folder) == (folder,)
+
+
+def test_a_refusal_outside_does_not_tell_what_is_there(tmp_path):
+    (tmp_path / "there").write_text("x")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    messages = set()
+    for name in ("there", "not-there"):
+        with pytest.raises(SpecError) as caught:
+            read_bytes(tmp_path / name, name="n", roots=(inside,))
+        messages.add(caught.value.findings[0].message)
+    assert len(messages) == 1

@@ -21,6 +21,7 @@ from kvplan.spec.model import Model
 from kvplan.spec.models import catalog_model, resolve_model
 from kvplan.spec.tree import flag_document
 from kvplan.spec.workload import KV_KIND
+from kvplan.units import MAX_INTEGER
 from kvplan.version import VERSION
 
 _POINTS = 97  # of a curve
@@ -121,7 +122,8 @@ def _view(model: Model, kv_format: KVFormat | None) -> ModelView:
     _check_widths(model, kv)
     groups = group_layers(model.layers, kv)
     by_limit = bytes_by_limit(groups)
-    tokens = _curve_tokens(model, max((limit or 0) for limit in by_limit))
+    most = (MAX_INTEGER - 1) // max(1, sum(by_limit.values()))
+    tokens = [min(count, most) for count in _curve_tokens(model, max((limit or 0) for limit in by_limit))]
     return ModelView(
         model=model.name,
         architecture=model.architecture,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from kvplan import files
 from kvplan.answers.deployment import DeploymentCase
 from kvplan.errors import SpecError
 from kvplan.findings import Finding, join_path
@@ -27,7 +28,7 @@ def open_deployment(workload: Workload, index: int, rank: int | None) -> Deploym
     """
     deployment = workload.deployments[index]
     folder = workload.written.folder
-    roots = () if folder is None or _is_flag(workload, index, "model") else (folder, Path())
+    roots = () if folder is None or _is_flag(workload, index, "model") else files.roots_of(folder)
     model = _resolve(workload, index, None if _is_flag(workload, index, "model") else folder, roots)
     served = _served(deployment, model)
     make = ENGINES.get(deployment.engine.name)

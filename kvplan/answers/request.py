@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from kvplan import files
 from kvplan.errors import SpecError
-from kvplan.findings import Finding
-from kvplan.spec.kinds import nearest
+from kvplan.findings import RULES, Finding
+from kvplan.spec.kinds import nearest, shown
 from kvplan.spec.scalars import read_scalar
 from kvplan.spec.text import read, read_yaml
-from kvplan.spec.tree import Document, Tree, decode, flag_document
+from kvplan.spec.tree import MAX_DIGITS, Document, Tree, decode, flag_document, plain_tree
 from kvplan.spec.workload import Workload
 from kvplan.spec.workload_reader import Written, canonical, read_workload, split_path
 
@@ -73,7 +71,7 @@ def build(workload: Workload | Path | str | None, flags: Mapping[str, Any], styl
         message = f"a workload is a Workload, a Path, a text or None, not {type(workload).__name__}"
         raise TypeError(message)
     written = _with_flags(written, flags, style, alone=workload is None)
-    for path, value in dict(flags.get("set") or {}).items():
+    for path, value in pairs("set", flags.get("set") or {}).items():
         steps = split_path(str(path))
         at = canonical(steps) if steps else str(path)
         document = flag_document({at: (None, f"--set {path}={value}" if style == "cli" else f"set {path}={value!r}")})
@@ -111,13 +109,13 @@ def _with_flags(written: Written, flags: Mapping[str, Any], style: str, *, alone
             path = f"requests[0].{key}"
             document = flag_document({path: (None, _words(name, flags[name], style))})
             clear = ("input", "output") if key == "context" else ("arrival", "holding")
-            written = written.with_value(path, _value(name, flags[name]), document, clear)
+            written = written.with_value(path, _value(name, flags[name], style), document, clear)
     return written
 
 
 def _with_deployment_flag(written: Written, index: int, name: str, value: Any, style: str) -> Written:  # noqa: ANN401
     if name == "engine_options":
-        for option, setting in dict(value).items():
+        for option, setting in pairs(name, value).items():
             path = written.deployment_path(index, "engine_options") + f".{option}"
             words = (
                 f"--engine-option {option}={setting}" if style == "cli" else f"engine_options[{option!r}]={setting!r}"
@@ -129,10 +127,13 @@ def _with_deployment_flag(written: Written, index: int, name: str, value: Any, s
     if name != "kv_format":
         path = written.deployment_path(index, DEPLOYMENT_FLAGS[name])
         document = flag_document({path: (None, _words(name, value, style))})
-        return written.with_value(path, _value(name, value), document)
+        return written.with_value(path, _value(name, value, style), document)
+    if not isinstance(value, str):
+        message = f"kv_format is a text, not {type(value).__name__}"
+        raise TypeError(message)
     base = written.deployment_path(index, "kv")
     document = flag_document({base: (None, _words(name, value, style))})
-    parts = kv_parts(str(value))
+    parts = kv_parts(value)
     clear = ("k", "v") if "format" in parts else ("format",)
     for key, part in parts.items():
         if key not in ("format", "k", "v"):
@@ -142,6 +143,17 @@ def _with_deployment_flag(written: Written, index: int, name: str, value: Any, s
             raise SpecError([document.source.locate(finding)])
         written = written.with_value(f"{base}.{key}", part.strip(), document, clear)
     return written
+
+
+def pairs(name: str, value: Any) -> Mapping[Any, Any]:  # noqa: ANN401
+    """A flag that has to be a mapping.
+
+    Raises: TypeError if it is not.
+    """
+    if not isinstance(value, Mapping):
+        message = f"{name} is a mapping, not {type(value).__name__}"
+        raise TypeError(message)
+    return value
 
 
 def kv_parts(text: str) -> dict[str, str]:
@@ -158,7 +170,7 @@ def _no_option(option: str, document: Document) -> str:
 
 def _deployment_index(written: Written, flags: Mapping[str, Any], name: str, style: str) -> int:
     """Which deployment the flags speak of."""
-    if written.is_flat:
+    if written.is_flat or not isinstance(written.tree, dict):
         return 0
     deployments = written.tree.get("deployments")
     items = deployments if isinstance(deployments, list) else []
@@ -193,23 +205,25 @@ def _one_class(written: Written, name: str, style: str) -> None:
 
 
 def _words(name: str, value: Any, style: str) -> str:  # noqa: ANN401
+    """A flag as it was given, as far as it can be shown."""
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        value = "…"
     return f"--{name.replace('_', '-')} {value}" if style == "cli" else f"{name}={value!r}"
 
 
-def _value(name: str, value: Any) -> Tree:  # noqa: ANN401
-    """A flag's value as a tree: text that looks like a number is one, as in a file."""
-    if name in TEXT_FLAGS:
-        return str(value) if isinstance(value, Path) else value
-    if isinstance(value, str):
-        return read_scalar(value.strip())[0]
-    if isinstance(value, float):
-        return Decimal(str(value))
-    if isinstance(value, bool | dict | list | Decimal):
-        return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        return str(value)
+def _value(name: str, value: Any, style: str = "python") -> Tree:  # noqa: ANN401
+    """A flag's value as a tree: text that looks like a number is one, as in a file.
+
+    Raises: SpecError for a number that cannot be counted; TypeError for a value that no file could hold.
+    """
+    if isinstance(value, str) and name not in TEXT_FLAGS:
+        number, problem = read_scalar(value.strip())
+        if problem and RULES[problem.rule].severity == "error":
+            document = flag_document({name: (None, _words(name, value, style))})
+            finding = Finding(problem.rule, name, problem.message, help=problem.help)
+            raise SpecError([document.source.locate(finding)])
+        return number
+    return plain_tree(value)
 
 
 def _set_value(value: Any, document: Document, path: str) -> Tree:  # noqa: ANN401
@@ -240,11 +254,11 @@ def pipeline_rank(value: Any, style: str) -> int | None:  # noqa: ANN401
     """
     if value is None:
         return None
-    rank = _value("pipeline_rank", value)
+    rank = _value("pipeline_rank", value, style)
     if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank < 1 << 16:
         document = flag_document({"pipeline_rank": (None, _words("pipeline_rank", value, style))})
         finding = Finding(
-            "KV010", "pipeline_rank", f"`{str(value)[:40]}` is no pipeline rank", help="write 0 for the first stage"
+            "KV010", "pipeline_rank", f"{shown(rank)} is no pipeline rank", help="write 0 for the first stage"
         )
         raise SpecError([document.source.locate(finding)])
     return rank
@@ -252,4 +266,4 @@ def pipeline_rank(value: Any, style: str) -> int | None:  # noqa: ANN401
 
 def changes(flags: Mapping[str, Any]) -> dict[str, str]:
     """What was set for this run, for results to echo."""
-    return {str(path): str(value) for path, value in dict(flags.get("set") or {}).items()}
+    return {str(path): str(value) for path, value in pairs("set", flags.get("set") or {}).items()}

@@ -28,7 +28,7 @@ def walk(paths: Sequence[Path]) -> list[Candidate]:
 
     Raises: SpecError (KV016) for a path that does not exist.
     """
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if not _exists(path)]
     if missing:
         raise SpecError(
             [Finding("KV016", "", f"{path} does not exist", help="check the path", file=str(path)) for path in missing]
@@ -43,12 +43,22 @@ def walk(paths: Sequence[Path]) -> list[Candidate]:
     return sorted(found.values(), key=lambda candidate: str(candidate.path))
 
 
-def is_marked(path: Path) -> bool:
-    """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload; unreadable files do not.
-
-    Bytes that are no text do not hide the mark: such a file is read, and said to be broken.
-    """
+def _exists(path: Path) -> bool:
     try:
-        return _MARKED.search(files.read_bytes(path).decode(errors="replace")) is not None
-    except SpecError:
+        return path.exists()
+    except OSError:
         return False
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload.
+
+    Its beginning is looked at, and bytes that are no text do not hide the mark: such files are read and said to be
+    broken. A plain file that may not be read is said so; pipes and devices are no workloads.
+    """
+    if not path.is_file():
+        return False
+    try:
+        return _MARKED.search(files.read_bytes(path, cut=True).decode(errors="replace")) is not None
+    except SpecError:
+        return True

@@ -15,6 +15,10 @@ from kvplan.version import VERSION
 EXIT_FINDINGS, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 70, 130
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads the output any more (`| head`): nothing is wrong, and nothing more can be written."""
+
+
 def run(command: Callable[[], int], *, as_json: bool, debug: bool) -> int:
     """Run a command and turn whatever it raises into words and an exit code."""
     try:
@@ -24,8 +28,7 @@ def run(command: Callable[[], int], *, as_json: bool, debug: bool) -> int:
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing is wrong, and nothing more can be written.
+    except ReaderGoneError:
         files.discard(sys.stdout)
         return 0
     except Exception as error:
@@ -48,7 +51,7 @@ def tell_usage(message: str, *, as_json: bool) -> None:
     if as_json:
         _print_error([{"rule": "usage", "severity": "error", "message": message, "help": "see kvplan --help"}])
     else:
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"{message}\n" if message.startswith("Usage:") else f"error: {message}\n")
 
 
 def _tell_bug(error: Exception, *, as_json: bool, debug: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from kvplan import files
@@ -25,7 +26,7 @@ def write(result: Check, places: Sequence[tuple[str, Path | None]]) -> None:
     for name, path in places:
         content = _render(name, result)
         if path is None:
-            sys.stdout.write(content)
+            output.say(partial(sys.stdout.write, content))
         else:
             files.write_text(path, content)
     summary = result.summary

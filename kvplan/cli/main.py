@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from itertools import pairwise
 from typing import Annotated
 
 import typer
 
+from kvplan import files
 from kvplan.cli import check, failures, models, size
 from kvplan.version import VERSION
 
@@ -47,17 +49,17 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """Run the command line and exit."""
-    arguments = sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # wherever it stands
+    files.open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show × shows ? instead of failing
-    code = failures.run(lambda: _invoke(arguments), as_json=_wants_json(arguments), debug="--debug" in arguments)
-    sys.exit(code)
+    debug = len(arguments) < len(sys.argv) - 1
+    sys.exit(failures.run(lambda: _invoke(arguments), as_json=_wants_json(arguments), debug=debug))
 
 
 def _invoke(arguments: list[str]) -> int:
     code = app(arguments, standalone_mode=False)
-    sys.stdout.flush()
     return code if isinstance(code, int) else 0
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kvplan import files
+from kvplan.cli.failures import ReaderGoneError
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.report.formats import text
@@ -35,6 +37,9 @@ def targets(asked: Sequence[str] | None, known: Sequence[str] = FORMATS) -> list
             hint = nearest(name, known) or f"one of {', '.join(known)}"
             raise SpecError([Finding("KV011", "format", f"unknown format `{name[:40]}`", help=hint)])
         found.append((name, Path(path) if path else None))
+    paths = [path for _, path in found if path is not None]
+    if len(set(paths)) < len(paths):
+        raise SpecError([Finding("KV018", "format", "two formats go to one file", help="give each a file of its own")])
     if sum(path is None for _, path in found) > 1:
         raise SpecError(
             [
@@ -53,13 +58,28 @@ def write(result: Any, sheet: Callable[[], Sheet], asked: Sequence[str] | None) 
     """Write a result in every format asked for."""
     for name, path in targets(asked):
         if name == "table" and path is None:
-            text.write(sheet(), sys.stdout)
-            continue
-        content = render(name, result, sheet)
-        if path is None:
-            sys.stdout.write(content)
+            say(lambda: text.write(sheet(), sys.stdout))
+        elif path is None:
+            content = render(name, result, sheet)
+            say(partial(sys.stdout.write, content))
         else:
-            files.write_text(path, content)
+            files.write_text(path, render(name, result, sheet))
+
+
+def say(write: Callable[[], object]) -> None:
+    """Write to stdout at once.
+
+    Raises: ReaderGoneError if its reader has gone; SpecError (KV016) if it cannot be written to.
+    """
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        files.discard(sys.stdout)
+        problem = f"the output cannot be written: {(error.strerror or 'unknown error').lower()}"
+        raise SpecError([Finding("KV016", "", problem, help="check where it goes")]) from None
 
 
 def render(name: str, result: Any, sheet: Callable[[], Sheet]) -> str:  # noqa: ANN401 - any result

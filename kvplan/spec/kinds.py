@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from kvplan import units
 from kvplan.findings import Finding, join_path
-from kvplan.spec.tree import Tree
+from kvplan.spec.tree import MAX_DIGITS, Tree
 
 
 class _Invalid:
@@ -94,6 +94,8 @@ def shown(tree: Tree) -> str:
         return "a mapping"
     if isinstance(tree, list):
         return "a list"
+    if isinstance(tree, int) and abs(tree) >= 10**MAX_DIGITS:
+        return "a number of too many digits"
     text = f"{tree:.6g}" if isinstance(tree, Decimal) else str(tree)
     return f"`{text if len(text) <= 40 else text[:37] + '…'}`"
 
@@ -161,6 +163,8 @@ class _Measured:
         """The quantity in base units; a note where another reader would differ."""
         if isinstance(tree, bool) or not isinstance(tree, int | Decimal | str):
             return wrong_type(self, tree, path, reading)
+        if isinstance(tree, int) and abs(tree) >= 10**MAX_DIGITS:
+            return wrong_type(self, tree, path, reading)
         try:
             quantity = self.parse(str(tree))
         except units.UnitError as error:
@@ -215,7 +219,7 @@ class Share:
             value: Fraction = units.parse_fraction(str(tree))
         except units.UnitError as error:
             return reading.fault("KV009", path, str(error), help=error.help)
-        if self.open_ends and value in (0, 1):
+        if self.open_ends and not 0 < float(value) < 1:
             return reading.fault(
                 "KV010", path, f"{shown(tree)} is out of range", help="write a share between 0 and 1, both left out"
             )

@@ -65,12 +65,17 @@ class Length:
             # ∫₀ˢ −m·ln(1−u) du = m·(s + (1−s)·ln(1−s))
             return self.scale * (share + (1 - share) * math.log1p(-share)) if share < 1 else self.scale
         # ∫₀ˢ exp(μ + σ·z(u)) du = exp(μ + σ²/2)·Φ(z(s) − σ)
-        return math.exp(self.location + self.scale**2 / 2) * _NORMAL.cdf(z - self.scale)
+        return math.exp(self.location + self.scale**2 / 2) * _share_under(z - self.scale)
 
     def _share_below(self, tokens: int) -> float:
         if self.distribution == "exponential":
             return -math.expm1(-tokens / self.scale)
-        return _NORMAL.cdf((math.log(tokens) - self.location) / self.scale)
+        return _share_under((math.log(tokens) - self.location) / self.scale)
+
+
+def _share_under(z: float) -> float:
+    """Φ(z); by erfc, which keeps its digits far out where 1 + erf loses them."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))
 
 
 @lru_cache(maxsize=4)

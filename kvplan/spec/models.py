@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from kvplan import files
@@ -18,6 +19,7 @@ from kvplan.spec.text import read
 from kvplan.spec.tree import Document, Tree, decode
 
 
+@cache
 def catalog_model(name: str) -> Model:
     """A model of the catalog, read from the config in its entry.
 
@@ -77,6 +79,7 @@ def _looks_like_path(text: str, file: Path) -> bool:
 
 def _read_file(file: Path, name: str, path: str, roots: Sequence[Path]) -> Model:
     try:
+        files.check_roots(file, name, roots)
         if file.is_dir():
             file, name = file / "config.json", name.rstrip("/") + "/config.json"
         content = files.read_bytes(file, name=name, roots=roots)

@@ -6,9 +6,12 @@ the keys mean.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 from kvplan.errors import SpecError
@@ -31,6 +34,29 @@ class Document:
     tree: Tree
     source: Source
     notes: tuple[Finding, ...] = ()
+
+
+def plain_tree(value: Any) -> Tree:  # noqa: ANN401 - whatever a caller hands over
+    """A Python value as a file would hold it: paths as text, floats as the number they print, whole numbers as int.
+
+    Raises: TypeError for what no file can hold.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("the keys of a mapping are text")
+        return {key: plain_tree(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_tree(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, float | Decimal):
+        number = Decimal(str(value))
+        if not number.is_finite():
+            raise TypeError("a number has to be finite")
+        return number
+    return operator.index(value)
 
 
 def decode(content: bytes, name: str) -> str:

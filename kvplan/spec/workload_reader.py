@@ -60,7 +60,6 @@ class Written:
 
         Raises: SpecError (KV001, KV011) if the path leads nowhere.
         """
-        tree = copy.deepcopy(self.tree)
         steps = split_path(path)
         if steps is None:
             raise _no_path(
@@ -68,7 +67,8 @@ class Written:
             )
         if self.is_flat and steps[:2] == ["deployments", 0] and len(steps) > 2:
             steps = steps[2:] if steps[2] in FLAT_KEYS else ["deployment", *steps[2:]]
-        node = tree
+        # Only what lies on the way is copied: an alias shares its node with another place, which must not change.
+        tree = node = copy.copy(self.tree)
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             last = following is None
             if not last and isinstance(node, dict) and isinstance(step, str):
@@ -76,12 +76,11 @@ class Written:
             if not _holds(node, step, last=last):
                 message = f"`{path[:80]}` leads nowhere: there is no {shown(str(step))} at this level"
                 raise _no_path(path, document, message, "name keys and list positions that the workload has")
+            node[step] = value if last else copy.copy(node[step])
             if last:
-                node[step] = value
                 for key in clear:
                     node.pop(key, None)
-            else:
-                node = node[step]
+            node = node[step]
         return replace(self, tree=tree, overlays={**self.overlays, canonical(steps): document})
 
 

@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from kvplan.findings import Finding
+from kvplan.findings import Finding, printable
 
 
 def full_text(findings: Sequence[Finding]) -> str:
     """Every finding with its place, its line, a caret, and what would be right."""
-    return _printable("\n\n".join(_full(finding) for finding in findings) + ("\n" if findings else ""))
-
-
-def _printable(text: str) -> str:
-    """Text without control characters: names and values come from files and flags."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}" for letter in text)
+    return printable("\n\n".join(_full(finding) for finding in findings) + ("\n" if findings else ""))
 
 
 def _full(finding: Finding) -> str:
@@ -58,7 +53,7 @@ def concise_text(findings: Sequence[Finding]) -> str:
         help = f" ({finding.help})" if finding.help else ""
         message = " ".join(finding.message.split())
         lines.append(f"{finding.file or 'kvplan'}{place}: {finding.severity}[{finding.rule}]{path}: {message}{help}")
-    return _printable("\n".join(lines) + ("\n" if lines else ""))
+    return printable("\n".join(lines) + ("\n" if lines else ""))
 
 
 def summary_text(files: int, skipped: int, errors: int, warnings: int, notes: int) -> str:

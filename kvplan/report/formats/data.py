@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+from kvplan.findings import printable
 from kvplan.report.sheet import Bars, Block, Curve, Note, Sheet, Table, Value
 from kvplan.units import format_bytes
 
@@ -78,4 +79,4 @@ def _escaped(text: str) -> str:
         ("[", "\\["),
     ):
         text = text.replace(mark, safe)
-    return " ".join(text.split())
+    return " ".join(printable(text).split())

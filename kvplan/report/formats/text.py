@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from kvplan.findings import printable
 from kvplan.report.formats.curve import draw
 from kvplan.report.sheet import Bars, Block, Column, Curve, Note, Sheet, Table, Value
 from kvplan.units import format_bytes
@@ -32,14 +33,14 @@ def write(sheet: Sheet, file: IO[str]) -> None:
     drawn = io.StringIO()
     out = Console(
         file=drawn,
-        width=Console(file=file).width,
+        width=max(20, Console(file=file).width or 80),
         highlight=False,
         markup=False,
         emoji=False,
         force_terminal=not plain,
         color_system=None if plain else "standard",
     )
-    out.print(Text(sheet.title, style="bold"))
+    out.print(_text(sheet.title, "bold"))
     before: Block = Note("")
     for block in sheet.blocks:
         if isinstance(block, Note) and not isinstance(before, Note):
@@ -49,14 +50,18 @@ def write(sheet: Sheet, file: IO[str]) -> None:
     file.write("".join(f"{line.rstrip()}\n" for line in drawn.getvalue().splitlines()))
 
 
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
 def _write_block(block: Block, out: Console) -> None:
     if isinstance(block, Note):
         prefix = "" if block.kind == "plain" else f"{block.kind}: "
-        out.print(Text(prefix + block.text, style="" if block.kind == "plain" else "yellow"))
+        out.print(_text(prefix + block.text, "" if block.kind == "plain" else "yellow"))
         return
     out.print()
     if block.title:
-        out.print(Text(block.title, style="bold"))
+        out.print(_text(block.title, "bold"))
     if isinstance(block, Table):
         _write_table(block, out)
     elif isinstance(block, Bars):
@@ -78,7 +83,7 @@ def _write_table(table: Table, out: Console) -> None:
             no_wrap=column.unit != "text",
         )
     for row in table.shown_rows:
-        rich.add_row(*(Text(shown(row[column.key], column.unit)) for column in columns))
+        rich.add_row(*(_text(shown(row[column.key], column.unit)) for column in columns))
     out.print(rich)
 
 
@@ -110,7 +115,7 @@ def _write_bars(block: Bars, out: Console) -> None:
         taken = "░" if bar.bytes < bar.before_bytes else "▒"
         drawing = "█" * solid + taken * (whole - solid)
         line = f"{bar.label:<{label_width}}  {drawing:<{width}}  {size:>{size_width}}  {bar.text:>{text_width}}"
-        out.print(Text(line.rstrip()))
+        out.print(_text(line.rstrip()))
 
 
 def _cells(count: int, scale: int, width: int) -> int:
@@ -120,4 +125,4 @@ def _cells(count: int, scale: int, width: int) -> int:
 
 def _write_curve(curve: Curve, out: Console) -> None:
     for line in draw(curve, min(out.width, 100)):
-        out.print(Text(line))
+        out.print(_text(line))
