@@ -98,7 +98,9 @@ def _from_flags(flags: Mapping[str, Any], style: str) -> Written:
 
 
 def _with_flags(written: Written, flags: Mapping[str, Any], style: str, *, alone: bool) -> Written:
-    given = [name for name in (*DEPLOYMENT_FLAGS, "kv_format", "engine_options") if flags.get(name) not in (None, {})]
+    options = flags.get("engine_options")
+    given = [name for name in (*DEPLOYMENT_FLAGS, "kv_format") if flags.get(name) is not None]
+    given += ["engine_options"] if options is not None and (options or not isinstance(options, Mapping)) else []
     if given:
         index = _deployment_index(written, flags, given[0], style)
         for name in given:
