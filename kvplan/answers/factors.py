@@ -45,6 +45,12 @@ def factors_of(
         ),
         Factor("split", _split(deployment), "asked for"),
     ]
+    factors += [Factor(*setting) for setting in engine.settings]
+    return (*factors, *_pool_factors(engine, accountant))
+
+
+def _pool_factors(engine: Engine, accountant: Accountant) -> list[Factor]:
+    factors = []
     for stage, groups in enumerate(accountant.stage_blocks):
         for group in groups:
             what = {"full": "all tokens", "window": f"window {group.limit:,}", "chunk": f"chunk {group.limit:,}"}[
@@ -52,9 +58,13 @@ def factors_of(
             ]
             value = f"{group.groups} × blocks of {group.block_size} tokens and {group.block_bytes:,} B ({what})"
             factors.append(
-                Factor(f"pool, stage {stage}", value, f"grouping of {engine.name} {engine.version}".rstrip())
+                Factor(
+                    f"pool, stage {stage}",
+                    value,
+                    f"grouping of {engine.name} {engine.version}".rstrip() + f" ({engine.evidence})",
+                )
             )
-    return tuple(factors)
+    return factors
 
 
 def _layer_factor(layer: Layer, count: int, model: Model) -> Factor:

@@ -15,10 +15,11 @@ FORMAT_VERSION = 1  # of the JSON; 1: first
 
 
 class EngineLabel(NamedTuple):
-    """Which engine counted."""
+    """Which engine counted; evidence: its code was run, was read, or it is an ideal."""
 
     name: str
     version: str
+    evidence: str
 
 
 class LadderStep(NamedTuple):
@@ -69,6 +70,7 @@ class DeploymentSize(Figures):
     engine: EngineLabel
     block_size: int
     pipeline_rank: int
+    pipeline_rank_is_asked: bool
     model_bytes_per_token: int
     model_bytes_per_token_unbounded: int
     state_bytes_per_sequence: int
@@ -150,8 +152,7 @@ def combine(
         for name in ("deployment", "model", "architecture", "quantization", "kv_format", "kv_format_source"):
             values[name] = ", ".join(dict.fromkeys(getattr(size, name) for size in sizes))
         values["engine"] = EngineLabel(
-            ", ".join(dict.fromkeys(size.engine.name for size in sizes)),
-            ", ".join(dict.fromkeys(size.engine.version for size in sizes)),
+            *(", ".join(dict.fromkeys(words)) for words in zip(*(size.engine for size in sizes), strict=True))
         )
         values["ladder"] = tuple(
             LadderStep(steps[0].step, sum(step.bytes for step in steps), sum(step.change_bytes for step in steps))

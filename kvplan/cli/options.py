@@ -42,6 +42,11 @@ ContextParallel = Annotated[str | None, typer.Option(help="Ranks that share the 
 DecodeContextParallel = Annotated[
     str | None, typer.Option(help="Ranks of a tensor group that share the tokens.", metavar="N")
 ]
+MaxModelLen = Annotated[str | None, typer.Option(help="The engine's longest sequence.", metavar="TOKENS")]
+MaxNumSeqs = Annotated[str | None, typer.Option(help="The engine's most sequences at once.", metavar="N")]
+MaxNumBatchedTokens = Annotated[
+    str | None, typer.Option(help="Tokens of one prefill step (default 2048).", metavar="TOKENS")
+]
 Engine = Annotated[str | None, typer.Option(help="paged, or vllm@0.32.", metavar="ENGINE[@VERSION]")]
 EngineOption = Annotated[
     list[str] | None, typer.Option(help="Tell the engine something. Repeatable.", metavar="KEY=VALUE")

@@ -9,7 +9,8 @@ from kvplan.findings import Finding
 
 SIZE_FLAGS = (
     "model", "batch", "context", "kv_format", "block_size", "tensor_parallel", "pipeline_parallel", "pipeline_rank",
-    "data_parallel", "context_parallel", "decode_context_parallel", "engine", "deployment",
+    "data_parallel", "context_parallel", "decode_context_parallel", "max_model_len", "max_num_seqs",
+    "max_num_batched_tokens", "engine", "deployment",
 )  # fmt: skip
 
 

@@ -26,10 +26,19 @@ def catalog_model(name: str) -> Model:
     Raises: SpecError if the entry is faulty.
     """
     entry = catalog.model_entry(name)
-    config = Document(entry.tree["config"], entry.source)
+    corrections = entry.tree.get("corrections", {})
+    config = Document(_corrected(entry.tree["config"], corrections.get("config", {})), entry.source)
     model = read_config(config, name)
     # What the entry leaves out was checked when it was written: its class defaults are no news to a user.
-    return replace(model, source=f"catalog; {entry.tree['source']}", notes=())
+    return replace(
+        model, source="; ".join(["catalog", entry.tree["source"], *filter(None, [corrections.get("source")])]), notes=()
+    )
+
+
+def _corrected(config: Tree, corrections: Tree) -> Tree:
+    """A config with what its source has wrong set right, part by part."""
+    nested = {key: _corrected(config[key], value) for key, value in corrections.items() if isinstance(value, dict)}
+    return {**config, **corrections, **nested}
 
 
 def resolve_model(tree: Tree, path: str, folder: Path | None, roots: Sequence[Path]) -> Model:
@@ -89,6 +98,9 @@ def _read_file(file: Path, name: str, path: str, roots: Sequence[Path]) -> Model
             if isinstance(error, SpecError)
             else Finding("KV016", path, f"{shown(name)} cannot be read")
         )
+        near = nearest(name.rpartition("/")[2].lower(), catalog.model_names())
+        if inner.rule == "KV016" and near:
+            inner = replace(inner, help=f"no file of that name; in the catalog, {near}")
         raise SpecError([replace(inner, path=path, file="")]) from None
     text = decode(content, name)
     document = read(text, name)

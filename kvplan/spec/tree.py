@@ -98,7 +98,7 @@ def located(
     return Source(name, text, dict).locate(Finding(rule, path, message, note=note, help=help, place=place))
 
 
-def flag_document(flags: Mapping[str, tuple[Tree, str]]) -> Document:
+def flag_document(flags: Mapping[str, tuple[Tree, str]], name: str = "command line") -> Document:
     """Flags as a document: path ▸ (value, the words on the command line); carets stand under the words."""
     places: dict[str, Place] = {}
     text = ""
@@ -107,4 +107,4 @@ def flag_document(flags: Mapping[str, tuple[Tree, str]]) -> Document:
         text += (" " if text else "") + words.replace("\n", " ")
         place = Place(1, start + 1, 1, len(text) + 1)
         places[path] = places[KEY + path] = place
-    return Document({path: value for path, (value, _) in flags.items()}, Source("command line", text, lambda: places))
+    return Document({path: value for path, (value, _) in flags.items()}, Source(name, text, lambda: places))

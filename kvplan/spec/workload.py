@@ -30,8 +30,8 @@ def _read_engine(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN40
         return reading.fault(
             "KV007", path, f"wants the name of an engine, has {shown(tree)}", help="write paged, or vllm@0.32"
         )
-    name, _, version = tree.partition("@")
-    return EngineChoice(name.strip(), version.strip())
+    name, _, version = tree.replace("==", "@").partition("@")
+    return EngineChoice(name.strip().lower(), version.strip().removeprefix("v"))
 
 
 def _read_format(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401

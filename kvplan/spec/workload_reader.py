@@ -16,6 +16,7 @@ from kvplan.spec.tree import Document, Tree
 from kvplan.spec.workload import Deployment, RequestClass, Workload
 
 FLAT_KEYS = ("model", "kv", "engine", "engine_options")  # of a deployment, at the top level of a flat file
+_OF_DEPLOYMENT = tuple(item.name for item in written(Deployment) if item.name not in (*FLAT_KEYS, "name"))
 _STEP = re.compile(r"\.?([A-Za-z_][\w-]*)|\[([0-9]{1,6})\]|\.([0-9]{1,6})(?![0-9])", re.ASCII)
 
 
@@ -66,7 +67,9 @@ class Written:
                 path, document, f"`{path[:80]}` is not a path", "write like deployments.0.tensor_parallel=16"
             )
         if self.is_flat and steps[:2] == ["deployments", 0] and len(steps) > 2:
-            steps = steps[2:] if steps[2] in FLAT_KEYS else ["deployment", *steps[2:]]
+            steps = steps[2:]
+        if self.is_flat and steps[0] in _OF_DEPLOYMENT:
+            steps = ["deployment", *steps]
         # Only what lies on the way is copied: an alias shares its node with another place, which must not change.
         tree = node = copy.copy(self.tree)
         for step, following in zip(steps, [*steps[1:], None], strict=True):
@@ -145,8 +148,16 @@ def _telling(notes: tuple[Finding, ...]) -> list[Finding]:
 def _read(source: Written, reading: Reading) -> Workload | None:
     tree = source.tree
     if not isinstance(tree, dict):
-        reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help="begin with `kvplan: 1`")
+        help = "begin with `kvplan: 1`"
+        if isinstance(tree, str) and tree.endswith((".yaml", ".yml", ".json")):
+            help = "this is a text: for a file give its path, in Python Path(…)"
+        reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help=help)
         return None
+    if "kvplan" not in tree and ("architectures" in tree or "model_type" in tree):
+        message = "this is a model's config.json, not a workload"
+        reading.fault("KV007", "", message, help="name it with --model, or as `model:` of a workload")
+        return None
+    _refuse_same_names(tree, reading)
     fields = written(Workload)
     if source.is_flat:
         fields = [item for item in fields if item.name != "deployments"]
@@ -170,6 +181,20 @@ def _read(source: Written, reading: Reading) -> Workload | None:
     return replace(workload, requests=_checked_requests(workload, reading))
 
 
+def _refuse_same_names(tree: dict[str, Tree], reading: Reading) -> None:
+    """Deployments and classes have names of their own, also where something else of them is wrong."""
+    for key, what, default in (("deployments", "deployment", "main"), ("requests", "class", "")):
+        items = tree.get(key)
+        seen: set[str] = set()
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            name = item.get("name", default) if isinstance(item, dict) else ""
+            if isinstance(name, str) and name:
+                if name in seen:
+                    at = f"{key}[{index}].name"
+                    reading.fault("KV002", at, f"a second {what} called {shown(name)}", help="give each its own name")
+                seen.add(name)
+
+
 def _flat_deployment(tree: dict[str, Tree], reading: Reading) -> tuple[Deployment, ...] | None:
     fields = {item.name: item for item in written(Deployment)}
     nested = tree.get("deployment", {})
@@ -188,22 +213,10 @@ def _flat_deployment(tree: dict[str, Tree], reading: Reading) -> tuple[Deploymen
 def _checked_requests(workload: Workload, reading: Reading) -> tuple[RequestClass, ...]:
     """Names filled in and unique, deployments known, lengths complete."""
     names = [deployment.name for deployment in workload.deployments]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            reading.fault(
-                "KV002",
-                f"deployments[{index}].name",
-                f"a second deployment called `{name}`",
-                help="give each its own name",
-            )
-    seen: set[str] = set()
     checked = []
     for index, request in enumerate(workload.requests):
         path = f"requests[{index}]"
         name = request.name or f"requests-{index + 1}"
-        if name in seen:
-            reading.fault("KV002", f"{path}.name", f"a second class called `{name}`", help="give each its own name")
-        seen.add(name)
         deployment = _deployment_of(request, names, path, reading)
         checked.append(_with_lengths(replace(request, name=name, deployment=deployment), path, reading))
     return tuple(checked)

@@ -60,6 +60,16 @@ class Engine(Protocol):
         ...
 
     @property
+    def evidence(self) -> str:
+        """How the counting of this version is known: run, read, or ideal."""
+        ...
+
+    @property
+    def settings(self) -> tuple[tuple[str, str, str], ...]:
+        """What else the figures hang on: name, value and who set it."""
+        ...
+
+    @property
     def block_size(self) -> int:
         """Of layers that keep tokens, before an engine raises it for some group. [tokens]"""
         ...

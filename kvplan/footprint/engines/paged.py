@@ -33,6 +33,8 @@ class Paged:
     version: str = ""
     shares_prefixes: bool = True
     is_ideal: bool = True
+    evidence: str = "ideal"
+    settings: tuple[tuple[str, str, str], ...] = ()
 
     def refusals(self, served: Served) -> list[Finding]:
         """Options it does not have, and splits and formats that no engine can make."""

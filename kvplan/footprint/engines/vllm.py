@@ -50,6 +50,7 @@ class Vllm:
     options: VllmOptions
     data: dict[str, Any]
     problems: tuple[Finding, ...]
+    step_is_asked: bool = False
     name: str = "vllm"
     is_ideal: bool = False
 
@@ -57,6 +58,32 @@ class Vllm:
     def rules(self) -> Rules:
         """What this version does."""
         return Rules(self.data["rules"], self.release)
+
+    @property
+    def evidence(self) -> str:
+        """Run or read: which releases' own code was run."""
+        return "run" if f"{self.release[0]}.{self.release[1]}" in self.data["run"] else "read"
+
+    @property
+    def settings(self) -> tuple[tuple[str, str, str], ...]:
+        """The step of prefill, what admission adds to windows, and the options."""
+        default = "default of kvplan; servers raise it by device"
+        options = self.options
+        in_flight = (
+            "two steps"
+            if self.rules["window_slack"] == "in_flight" and not options.max_in_flight_tokens
+            else "asked for"
+        )
+        return (
+            ("step of prefill", f"{self.step_tokens:,} tokens", "asked for" if self.step_is_asked else default),
+            (
+                "tokens in flight",
+                f"{self.slack_tokens:,} tokens",
+                "one step" if self.rules["window_slack"] == "batched" else in_flight,
+            ),
+            ("prefix caching", "on" if options.prefix_caching else "off", "engine option prefix_caching"),
+            ("hybrid manager", options.hybrid_manager, "engine option hybrid_kv_cache_manager"),
+        )
 
     @property
     def shares_prefixes(self) -> bool:
@@ -188,7 +215,8 @@ def make(request: EngineRequest) -> Vllm:
     latent = all(layer.kind == "mla" for layer in served.layers)
     block_size = served.block_size or (_latent_block(data, options) if latent else data["block_size"])
     step = served.step_tokens or data["max_num_batched_tokens"]
-    return Vllm(shown, release, block_size, step, options, data, tuple(problems))
+    asked = served.step_tokens is not None
+    return Vllm(shown, release, block_size, step, options, data, tuple(problems), asked)
 
 
 def _latent_block(data: dict[str, Any], options: VllmOptions) -> int:

@@ -10,8 +10,8 @@ _NAMES = (
     ("minimum", "one copy of what the architecture keeps"),
     ("replicated", "held again because heads or latents do not divide"),
     ("held", "what the engine's pool really holds"),
-    ("peak", "held at its fullest"),
-    ("reserved", "the engine's own worst case"),
+    ("peak", "each sequence at its fullest, prefill in flight"),
+    ("reserved", "the engine's own worst case for each"),
 )
 _FIGURES = ("minimum_bytes", "replicated_bytes", "held_bytes", "peak_bytes", "reserved_bytes", "mean_bytes")
 _RANKS = ("rank_minimum_bytes", "rank_held_bytes", "rank_peak_bytes", "rank_reserved_bytes")
@@ -31,8 +31,15 @@ def size_sheet(size: Size, *, explain: bool = False) -> Sheet:
 
 
 def _title(size: Size) -> str:
-    engines = ", ".join(dict.fromkeys(f"{item.engine.name} {item.engine.version}".strip() for item in size.deployments))
-    return f"{size.model}, K and V in {size.kv_format}, counted as {engines}"
+    parts = dict.fromkeys(
+        f"{item.model}, KV in {item.kv_format}, counted as {_engine(item)}" for item in size.deployments
+    )
+    return "; ".join(parts)
+
+
+def _engine(item: DeploymentSize) -> str:
+    words = {"read": " (read, not run)", "ideal": " (an ideal)"}.get(item.engine.evidence, "")
+    return f"{item.engine.name} {item.engine.version}".rstrip() + words
 
 
 def _headline(size: Size) -> str:
@@ -43,6 +50,10 @@ def _headline(size: Size) -> str:
     held = f"{format_bytes(size.held_bytes)} ({format_binary_bytes(size.held_bytes)})"
     subject = "1 sequence" if sequences == 1 else f"{sequences:,} sequences"
     return f"{subject} of {tokens} tokens {'needs' if sequences == 1 else 'need'} {held} of KV cache."
+
+
+def _rank(size: DeploymentSize) -> str:
+    return f"a rank of stage {size.pipeline_rank}" if size.pipeline_rank_is_asked else "heaviest rank"
 
 
 def _names(size: Size) -> Table:
@@ -60,7 +71,7 @@ def _names(size: Size) -> Table:
     columns = (
         Column("name", "bytes of KV"),
         Column("bytes", "all ranks", "bytes"),
-        Column("rank", "heaviest rank", "bytes"),
+        Column("rank", _rank(size), "bytes"),
         Column("meaning", ""),
     )
     return Table("", columns, rows)
@@ -108,7 +119,7 @@ def _per_token(item: DeploymentSize) -> str:
     if item.model_bytes_per_token_unbounded != item.model_bytes_per_token:
         text += f", {item.model_bytes_per_token_unbounded:,} once every window is full"
     text += (
-        f"; {item.rank_bytes_per_token:,} on the heaviest rank"
+        f"; {item.rank_bytes_per_token:,} on {_rank(item).replace('heaviest', 'the heaviest')}"
         if item.rank_bytes_per_token != item.model_bytes_per_token
         else ""
     )

@@ -96,7 +96,7 @@ def multi_query_or_all(config: Config) -> tuple[Layer, ...]:
 
 
 def falcon(config: Config) -> tuple[Layer, ...]:
-    """One KV head in the old architecture with ``multi_query``; ``num_kv_heads`` (null: all) in the new one.
+    """``num_kv_heads`` (null: all) in the new architecture; in the old one KV head with ``multi_query``, else all.
 
     Source: transformers 5.23 FalconConfig; vLLM model_arch_config_convertor.py ignores num_kv_heads for multi_query.
     """
@@ -108,7 +108,8 @@ def falcon(config: Config) -> tuple[Layer, ...]:
             help="remove it: it is hidden_size ÷ heads",
         )
     heads = num_q_heads(config)
-    if config.flag("multi_query") and not config.flag("new_decoder_architecture"):
-        return repeat(config, 1, derived_head_dim(config))
-    kv_heads = config.optional_whole("num_kv_heads", low=1, high=1 << 16) or heads
+    if config.flag("new_decoder_architecture"):
+        kv_heads = config.optional_whole("num_kv_heads", low=1, high=1 << 16) or heads
+    else:
+        kv_heads = 1 if config.flag("multi_query") else heads
     return repeat(config, kv_heads, derived_head_dim(config))

@@ -35,6 +35,7 @@ class Family(NamedTuple):
 
 ARCHITECTURES: Mapping[str, Family] = {
     "LlamaForCausalLM": Family("llama", "llama", windowed.llama),
+    "LLaMAForCausalLM": Family("llama", "llama", windowed.llama),
     "Llama4ForCausalLM": Family("llama4", "llama4_text", windowed.llama4),
     "Llama4ForConditionalGeneration": Family("llama4", "llama4_text", windowed.llama4, "text_config"),
     "Qwen2ForCausalLM": Family("qwen2", "qwen2", windowed.qwen2),
@@ -42,6 +43,7 @@ ARCHITECTURES: Mapping[str, Family] = {
     "Qwen3ForCausalLM": Family("qwen3", "qwen3", windowed.qwen3),
     "Qwen3MoeForCausalLM": Family("qwen3_moe", "qwen3_moe", windowed.qwen3_moe),
     "MistralForCausalLM": Family("mistral", "mistral", windowed.llama),
+    "MinistralForCausalLM": Family("mistral", "ministral", windowed.llama),
     "Ministral3ForCausalLM": Family("mistral", "ministral3", windowed.llama),
     "MixtralForCausalLM": Family("mixtral", "mixtral", windowed.mixtral),
     "GemmaForCausalLM": Family("gemma", "gemma", windowed.gemma),

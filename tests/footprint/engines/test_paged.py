@@ -90,7 +90,7 @@ def test_formats_that_a_layer_can_be_stored_in(model, kv_format, message):
     assert [(finding.rule, message in finding.message) for finding in caught.value.findings] == [("KV302", True)]
 
 
-@pytest.mark.parametrize("name", ["sglang", "tensorrt_llm", "vlm", "vLLM", "llama_cpp", ""])
+@pytest.mark.parametrize("name", ["sglang", "tensorrt_llm", "vlm", "llama_cpp", ""])
 def test_an_engine_without_a_rule_is_not_called_paged(name):
     with pytest.raises(SpecError) as caught:
         kvplan.size(model="gpt2", context=64, engine=name)

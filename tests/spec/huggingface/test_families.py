@@ -67,7 +67,7 @@ KV_HEADS = {
     "Qwen2MoeForCausalLM": 16, "Qwen3MoeForCausalLM": 4,
 }  # fmt: skip
 NULL_IS_QUERY_HEADS = {
-    "LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "PhiForCausalLM", "Phi3ForCausalLM", "Olmo2ForCausalLM",
+    "LlamaForCausalLM", "LLaMAForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "PhiForCausalLM", "Phi3ForCausalLM", "Olmo2ForCausalLM",
     "CohereForCausalLM", "Cohere2ForCausalLM",
 }  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_gpt_2_has_names_of_its_own():
     [
         ({"num_kv_heads": 16}, 1),  # multi-query ignores num_kv_heads
         ({"multi_query": True, "num_kv_heads": 4}, 1),
-        ({"multi_query": False, "num_kv_heads": 4}, 4),
+        ({"multi_query": False, "num_kv_heads": 4}, 16),  # only the new architecture reads num_kv_heads
         ({"multi_query": False, "num_kv_heads": None}, 16),
         ({"multi_query": False}, 16),
         ({"new_decoder_architecture": True, "num_kv_heads": 8}, 8),
