@@ -134,3 +134,61 @@ def test_a_whole_float_counts_as_a_number():
         kvplan.size(model="llama-3-8b", context=1e6).held_bytes
         == kvplan.size(model="llama-3-8b", context="1M").held_bytes
     )
+
+
+def test_a_low_quantile_is_never_negative():
+    text = """
+kvplan: 1
+model: llama-3-8b
+planning_quantile: 1%
+requests: [{sequences: 1, input: {distribution: lognormal, median: 8Ki, p99: 100Ki, max: 131072}}]
+"""
+    size = kvplan.size(text)
+    assert 0 <= size.held_bytes <= size.mean_bytes
+    assert all(step.bytes >= 0 for step in size.ladder)
+
+
+def test_padding_that_would_pass_int64_is_refused():
+    layers = [
+        {"kind": "sliding_attention", "count": 2046, "num_kv_heads": 1, "head_dim": 3, "sliding_window": 1 << 39},
+        {"kind": "full_attention", "num_kv_heads": 1024, "head_dim": 1024},
+    ]
+    model = {"hidden_size": 8192, "num_q_heads": 1024, "layers": layers}
+    with pytest.raises(kvplan.SpecError) as caught:
+        kvplan.size(model=model, context=1 << 34, engine="vllm@0.32")
+    assert [finding.rule for finding in caught.value.findings if finding.severity == "error"] == ["KV102"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "asked", "stored"),
+    [
+        ("vllm@0.14", None, "bf16"),  # the scheme is not read
+        ("vllm@0.15", None, "fp8_e4m3"),
+        ("vllm@0.15", "bf16", "fp8_e4m3"),  # and then counts more than what is asked for
+        ("vllm@0.22", "bf16", "bf16"),
+        ("vllm@0.32", None, "fp8_e4m3"),
+        ("paged", None, "fp8_e4m3"),
+    ],
+)
+def test_a_compressed_tensors_scheme_by_version(tmp_path, engine, asked, stored):
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 256,'
+        ' "num_attention_heads": 4, "num_key_value_heads": 4, "torch_dtype": "bfloat16", "quantization_config":'
+        ' {"quant_method": "compressed-tensors", "kv_cache_scheme": {"num_bits": 8, "type": "float"}}}'
+    )
+    size = kvplan.size(model=config, context=1024, engine=engine, kv_format=asked)
+    assert size.kv_format == stored
+    # 1024 tokens × 2 layers × 4 heads × (64 + 64) elements
+    assert size.held_bytes == 1024 * 2 * 4 * 128 * (1 if stored.startswith("fp8") else 2)
+
+
+def test_a_scheme_that_the_version_does_not_read_is_no_refusal(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 256,'
+        ' "num_attention_heads": 4, "torch_dtype": "float16", "quantization_config":'
+        ' {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "NVFP4"}}}'
+    )
+    assert kvplan.size(model=config, context=1024, engine="vllm@0.13").kv_format == "fp16"
+    assert kvplan.size(model=config, context=1024).kv_format == "nvfp4"

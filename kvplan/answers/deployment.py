@@ -55,7 +55,7 @@ class DeploymentCase:
             architecture=self.model.architecture,
             quantization=self.model.quantization,
             kv_format=self.accountant.kv.name,
-            kv_format_source=self.served.kv_source,
+            kv_format_source=self._format_source(),
             engine=EngineLabel(self.engine.name, self.engine.version, self.engine.evidence),
             block_size=self.engine.block_size,
             pipeline_rank=stage,
@@ -72,6 +72,11 @@ class DeploymentCase:
             classes=tuple(self._class(*item) for item in self.classes),
             factors=factors_of(self.deployment, self.model, self.engine, self.served, self.accountant),
         )
+
+    def _format_source(self) -> str:
+        """Who set the format, and that the engine stores another where it does."""
+        stored, asked = self.accountant.kv, self.served
+        return asked.kv_source if stored == asked.kv else f"stored by {self.engine.name} in place of {asked.kv.name}"
 
     def _stages(self, everything: list[Accounts]) -> list[dict[str, Total]]:
         count = len(self.accountant.parts)

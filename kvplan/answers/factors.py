@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kvplan.footprint.accounting import Accountant
 from kvplan.footprint.engines.engine import Engine, Served
+from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.layer import Layer, count_layers
 from kvplan.spec.model import Model
 from kvplan.spec.workload import Deployment
@@ -29,7 +30,7 @@ def factors_of(
         Factor("layers", str(len(model.layers)), model.source),
         *(_layer_factor(layer, count, model) for layer, count in count_layers(accountant.layers).items()),
         Factor("hidden size", f"{model.hidden_size:,} elements", "its config; only the naive formula uses it"),
-        Factor("KV format", kv.name, "asked for" if served.kv_source == "asked" else served.kv_source),
+        Factor("KV format", kv.name, _format_source(served, kv, engine)),
     ]
     for item in dict.fromkeys((kv.k, kv.v)):
         elements = f"{item.group_elements} elements" if item.group_elements > 1 else "1 element"
@@ -47,6 +48,12 @@ def factors_of(
     ]
     factors += [Factor(*setting) for setting in engine.settings]
     return (*factors, *_pool_factors(engine, accountant))
+
+
+def _format_source(served: Served, stored: KVFormat, engine: Engine) -> str:
+    if stored != served.kv:
+        return f"stored by {engine.name} in place of {served.kv.name}"
+    return "asked for" if served.kv_is_asked else served.kv_source
 
 
 def _pool_factors(engine: Engine, accountant: Accountant) -> list[Factor]:

@@ -12,7 +12,6 @@ from kvplan.findings import Finding, join_path
 from kvplan.footprint import ladder
 from kvplan.footprint.engines.engine import Engine, EngineRequest, Served, Split
 from kvplan.footprint.engines.registry import ENGINES
-from kvplan.footprint.sizing import bytes_by_limit
 from kvplan.spec.formats import KVFormat
 from kvplan.spec.kinds import nearest
 from kvplan.spec.model import Model
@@ -88,7 +87,19 @@ def _served(deployment: Deployment, model: Model) -> Served:
     )
     step = deployment.limits.max_num_batched_tokens
     return Served(
-        model.architecture, model.family, model.layers, model.num_q_heads, kv, source, split, asked.block_size, step
+        architecture=model.architecture,
+        family=model.family,
+        layers=model.layers,
+        num_q_heads=model.num_q_heads,
+        kv=kv,
+        kv_source=source,
+        kv_is_asked=source == "asked",
+        kv_plain=model.kv_plain,
+        kv_scheme=model.kv_scheme,
+        kv_of_checkpoint=model.kv_format,
+        split=split,
+        block_size=asked.block_size,
+        step_tokens=step,
     )
 
 
@@ -148,18 +159,15 @@ def _prefix_findings(path: str, tokens: int, engine: Engine) -> list[Finding]:
 def _check_range(case: DeploymentCase, requests: list[tuple[int, RequestClass]]) -> None:
     """Refuse what could pass 2**62 bytes, before any array is filled."""
     accountant = case.accountant
-    per_token = max(
-        ladder.naive_bytes_per_token(len(accountant.layers), case.model.hidden_size),
-        sum(group.block_bytes // group.block_size + 1 for blocks in accountant.stage_blocks for group in blocks),
-        4 * sum(bytes_by_limit(accountant.model_groups).values()),
-    )
-    slack = 4 * max(group.block_size for blocks in accountant.stage_blocks for group in blocks)
     found, total = [], 0
     for place, request in requests:
         assert request.input is not None
         assert request.output is not None
         longest = request.input.high + request.output.high
-        total += (longest + slack) * per_token * accountant.ranks_per_stage * request.sequences
+        total += (
+            ladder.naive_bytes_per_token(len(accountant.layers), case.model.hidden_size) * longest * request.sequences
+        )
+        total += accountant.most_bytes(longest) * request.sequences
         if total >= MAX_INTEGER:
             path = f"requests[{place}].{'context' if request.context is not None else 'input'}"
             message = "these sequences could pass 2^62 bytes over all ranks, the most that kvplan counts to"

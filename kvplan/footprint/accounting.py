@@ -13,6 +13,7 @@ from kvplan.footprint.engines.engine import Engine, Served
 from kvplan.footprint.sequences import PerSequence, Sequences, Total, fixed
 from kvplan.footprint.sharding import instance_sequences, stage_slices
 from kvplan.footprint.sizing import IntArray, LayerGroup, group_layers, size_sequences
+from kvplan.units import ceil_div
 
 MEASURES = ("minimum", "held", "peak", "reserved")
 
@@ -59,6 +60,14 @@ class Accountant:
         self.stage_blocks = engine.stage_groups(served)
         self.token_ranks = engine.token_ranks(split)
         self.ranks_per_stage = split.tensor_parallel * split.context_parallel
+
+    def most_bytes(self, tokens: int) -> int:
+        """No figure of a sequence of so many tokens is more, over all ranks; by whole numbers without bound. [bytes]"""
+        blocks = sum(
+            (ceil_div(tokens, group.block_size) + 2) * group.all_bytes for stage in self.stage_blocks for group in stage
+        )
+        kept = sum(group.count * group.bytes_per_token for stage in self.stage_layers for group in stage) * tokens
+        return (blocks + kept) * self.ranks_per_stage
 
     def account(self, sequences: Sequences, prefix: SharedPrefix) -> Accounts:
         """Every total of one class."""
@@ -166,7 +175,7 @@ def _sizes(layers: tuple[LayerGroup, ...], ranks: int) -> Callable[[IntArray, In
 
 
 def _times(total: Total, times: int) -> Total:
-    return Total(total.mean * times, total.variance * times * times, total.most * times)
+    return Total(total.mean * times, total.variance * times * times, total.most * times, total.least * times)
 
 
 def _sum(totals: list[Total]) -> Total:

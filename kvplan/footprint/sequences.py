@@ -18,20 +18,23 @@ PerSequence = Callable[[IntArray, IntArray], IntArray]  # prompt and final lengt
 
 @dataclass(frozen=True)
 class Total:
-    """A total over sequences: its mean, its variance, and the most that it can be. [bytes]"""
+    """A total over sequences: its mean, its variance, and the most and the least that it can be. [bytes]"""
 
     mean: Fraction
     variance: float
     most: int
+    least: int = 0
 
     def __add__(self, other: Total) -> Total:
-        return Total(self.mean + other.mean, self.variance + other.variance, self.most + other.most)
+        return Total(
+            self.mean + other.mean, self.variance + other.variance, self.most + other.most, self.least + other.least
+        )
 
     def at(self, deviations: float) -> int:
-        """The total at so many deviations above the mean, never past the most; the mean where nothing varies."""
+        """The total at so many deviations above the mean, between its least and its most."""
         if self.variance == 0:
             return math.ceil(self.mean)
-        return min(self.most, math.ceil(float(self.mean) + deviations * math.sqrt(self.variance)))
+        return max(self.least, min(self.most, math.ceil(float(self.mean) + deviations * math.sqrt(self.variance))))
 
 
 NOTHING = Total(Fraction(0), 0.0, 0)
@@ -39,7 +42,7 @@ NOTHING = Total(Fraction(0), 0.0, 0)
 
 def fixed(size: int) -> Total:
     """A total that does not vary. [bytes]"""
-    return Total(Fraction(size), 0.0, size)
+    return Total(Fraction(size), 0.0, size, size)
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,15 @@ class Sequences:
         values = function(self.input_tokens, self.tokens)
         mean = Fraction(count * sum(values.tolist()), values.size)
         if self.law_tokens.size == 1:
-            return Total(mean, 0.0, math.ceil(mean))
+            return Total(mean, 0.0, math.ceil(mean), math.floor(mean))
         law = function(self.law_input_tokens, self.law_tokens)
         longest = int(function(*(np.array([tokens], dtype=np.int64) for tokens in self.longest))[0])
-        return Total(mean, float(count) * float(np.var(law.astype(np.float64))), count * max(int(law.max()), longest))
+        return Total(
+            mean,
+            float(count) * float(np.var(law.astype(np.float64))),
+            count * max(int(law.max()), longest),
+            count * int(law.min()),
+        )
 
 
 @lru_cache(maxsize=64)

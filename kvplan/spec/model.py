@@ -22,6 +22,8 @@ class Model:
     max_position_embeddings: trained positions; None where the config does not say. [tokens]
     kv_format: how the checkpoint itself says that K and V are stored.
     kv_format_source: where it says so.
+    kv_plain: the checkpoint's 16-bit type, which K and V have where no scheme is followed.
+    kv_scheme: whose scheme sets ``kv_format``: modelopt, compressed-tensors, or empty.
     quantization: the scheme of the weights in words, empty for none.
     source: where the figures come from.
     notes: what was taken from class defaults, and the like.
@@ -36,6 +38,8 @@ class Model:
     max_position_embeddings: int | None
     kv_format: KVFormat
     kv_format_source: str
+    kv_plain: KVFormat
+    kv_scheme: str
     quantization: str
     source: str
     notes: tuple[Finding, ...] = ()

@@ -109,6 +109,8 @@ def read_mapping(tree: Tree, path: str, reading: Reading) -> Model | None:
         max_position_embeddings=mapping.max_position_embeddings,
         kv_format=KVFormat(mapping.kv_format, mapping.kv_format),
         kv_format_source="kv_format of the mapping" if "kv_format" in tree else "default of a mapping",
+        kv_plain=KVFormat(FORMATS["bf16"], FORMATS["bf16"]),
+        kv_scheme="",
         quantization="",
         source="a mapping",
     )

@@ -26,7 +26,7 @@ def all_tokens(_, tokens):
 def test_equal_sequences_are_one_size():
     sequences = expand(constant(1000), constant(24), 7)
     assert (sequences.count, sequences.input_tokens.tolist(), sequences.tokens.tolist()) == (7, [1000], [1024])
-    assert sequences.total(all_tokens) == Total(Fraction(7 * 1024), 0.0, 7 * 1024)
+    assert sequences.total(all_tokens) == Total(Fraction(7 * 1024), 0.0, 7 * 1024, 7 * 1024)
     assert sequences.mean_tokens == 1024
 
 
@@ -88,6 +88,7 @@ def test_a_total_of_some_of_the_sequences():
         (Total(Fraction(1000), 100.0, 5000), 2.0, 1020),  # 1000 + 2 × √100
         (Total(Fraction(1000), 100.0, 5000), 0.0, 1000),
         (Total(Fraction(1000), 1e6, 1500), 2.0, 1500),  # never past the most
+        (Total(Fraction(1000), 1e6, 1500, 800), -2.0, 800),  # never under the least
         (NOTHING, 2.0, 0),
         (fixed(7), 2.0, 7),
     ],

@@ -53,6 +53,8 @@ layers:
             max_position_embeddings=131_072,
             kv_format=KVFormat(FORMATS["fp8_e4m3"], FORMATS["fp8_e4m3"]),
             kv_format_source="kv_format of the mapping",
+            kv_plain=KVFormat(FORMATS["bf16"], FORMATS["bf16"]),
+            kv_scheme="",
             quantization="",
             source="a mapping",
         ),

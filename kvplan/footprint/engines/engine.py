@@ -30,7 +30,8 @@ class Split(NamedTuple):
 class Served:
     """A model as a deployment serves it: what an engine needs to know to refuse or to count.
 
-    kv_source: who set the format: ``asked`` or the checkpoint's own words.
+    kv, kv_source: the format asked for, else the checkpoint's own, and who says so, for people.
+    kv_plain, kv_scheme, kv_of_checkpoint: the checkpoint's 16-bit type, whose scheme it follows, and what that sets.
     block_size: as asked for; None for the engine's default. [tokens]
     step_tokens: tokens of one prefill step; None for the engine's default. [tokens]
     """
@@ -41,6 +42,10 @@ class Served:
     num_q_heads: int
     kv: KVFormat
     kv_source: str
+    kv_is_asked: bool
+    kv_plain: KVFormat
+    kv_scheme: str
+    kv_of_checkpoint: KVFormat
     split: Split
     block_size: int | None
     step_tokens: int | None

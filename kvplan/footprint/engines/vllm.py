@@ -6,7 +6,7 @@ Held and reserved were run in 0.32 (oracle); other versions were read, and what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from kvplan.footprint.engines.vllm_options import OPTIONS, VllmOptions, read_opt
 from kvplan.footprint.sharding import stage_slices
 from kvplan.footprint.sizing import IntArray
 from kvplan.spec.catalog import engine_data
-from kvplan.spec.formats import FORMATS, KVFormat
+from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.attention import ChunkedAttention, SlidingAttention
 from kvplan.spec.layers.layer import Layer
 
@@ -92,9 +92,12 @@ class Vllm:
 
     def refusals(self, served: Served) -> list[Finding]:
         """What this version refuses or ignores of the deployment."""
+        # Refused is what is asked for, else what this version would store of the checkpoint's own scheme.
+        checked = served if served.kv_is_asked else replace(served, kv=self.kv(served))
         found = [
             *self.problems,
-            *vllm_refusals.refusals(served, self.rules, self.data, self.version, self.release, self.options),
+            *vllm_refusals.refusals(checked, self.rules, self.data, self.version, self.release, self.options),
+            *self._overridden(served),
         ]
         if not any(finding.severity == "error" for finding in found):
             try:
@@ -127,12 +130,27 @@ class Vllm:
         return layers
 
     def kv(self, served: Served) -> KVFormat:
-        """The format that is stored: Falcon's attention never sees it, and early versions do not read modelopt's."""
-        if served.family == "falcon" and self.rules["falcon_ignores_format"] and served.kv.k.group_bytes != 2:
-            return KVFormat(FORMATS["bf16"], FORMATS["bf16"])
-        if served.kv_source.startswith("quantization_config (modelopt") and not self.rules["modelopt_kv_scheme"]:
-            return KVFormat(FORMATS["bf16"], FORMATS["bf16"])
-        return served.kv
+        """The format stored: what is asked for or the checkpoint's scheme sets, as far as this version reads it.
+
+        Source: vLLM utils/torch_utils.py (modelopt) and attention/layer.py (compressed-tensors), by version.
+        """
+        stored = served.kv if served.kv_is_asked or not served.kv_scheme else served.kv_plain
+        if served.kv_scheme == "modelopt" and self.rules["modelopt_kv_scheme"] and not served.kv_is_asked:
+            stored = served.kv_of_checkpoint
+        scheme = self.rules["compressed_tensors_kv_scheme"] if served.kv_scheme == "compressed-tensors" else "ignored"
+        if scheme == "forces" or (scheme == "default" and not served.kv_is_asked):
+            return served.kv_of_checkpoint
+        if served.family == "falcon" and self.rules["falcon_ignores_format"] and stored.k.group_bytes != 2:
+            return served.kv_plain  # its attention is built without the cache's configuration
+        return stored
+
+    def _overridden(self, served: Served) -> list[Finding]:
+        """A format that the checkpoint's scheme replaces, in versions whose attention looks at the scheme alone."""
+        stored = self.kv(served)
+        if not served.kv_is_asked or served.kv_scheme != "compressed-tensors" or stored == served.kv:
+            return []
+        message = f"vllm {self.version} follows the checkpoint's kv_cache_scheme: it stores {stored.name}"
+        return [refusal("KV305", "kv", message, help="use 0.22 or later, where the format asked for counts")]
 
     def token_ranks(self, split: Split) -> int:
         """Decode-context-parallel ranks; prefill context parallelism does not divide the cache."""

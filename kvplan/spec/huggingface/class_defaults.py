@@ -70,6 +70,19 @@ CLASS_DEFAULTS: Mapping[str, Defaults] = {
     "minimax_m2": {"num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 196608},
 }
 
+# Classes that also read n_layer, n_head, n_embd and n_positions; elsewhere these are nobody's keys.
+READS_SHORT_NAMES = frozenset({"gpt2", "gpt_bigcode", "gptj"})
+
+# What head_dim may be where a class derives it from hidden_size ÷ heads, by model_type; the rest is refused.
+_ALWAYS = ("absent", "null", "zero")
+DERIVES_HEAD_DIM: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("llama", "mistral", "ministral", "phi", "phi3", "qwen3_moe", "olmo2", "starcoder2"), _ALWAYS),
+    **dict.fromkeys(("ministral3", "qwen3", "minimax_m2"), ("zero",)),
+    **dict.fromkeys(("mixtral", "phimoe"), ("absent", "null")),
+    **dict.fromkeys(("cohere", "cohere2"), ("absent",)),
+    "glm4_moe": ("null", "zero"),
+}
+
 # Classes whose num_key_value_heads may be null: it then equals the query heads. All others refuse null.
 NULL_KV_HEADS_ARE_QUERY_HEADS = frozenset(
     {"llama", "qwen2", "qwen3", "phi", "phi3", "olmo2", "cohere", "cohere2", "deepseek_v2", "deepseek_v3", "kimi_k2"}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kvplan.findings import join_path
-from kvplan.spec.huggingface.class_defaults import CLASS_DEFAULTS, Defaults
+from kvplan.spec.huggingface.class_defaults import CLASS_DEFAULTS, READS_SHORT_NAMES, Defaults
 from kvplan.spec.kinds import Reading, Whole, nearest, shown
 from kvplan.spec.tree import Tree
 
@@ -48,6 +48,10 @@ class Config:
     def spelling(self, key: str, *aliases: str) -> str:
         """The first of several spellings that is present, else the key itself."""
         return next((name for name in (key, *aliases) if name in self.tree), key)
+
+    def aliases(self, *names: str) -> tuple[str, ...]:
+        """Other spellings of a key, where the class of this model_type reads them."""
+        return names if self.model_type in READS_SHORT_NAMES else ()
 
     def whole(self, key: str, *aliases: str, high: int = MAX_WIDTH) -> int:
         """A whole number of 1 or more; 1 with a finding where it is missing or something else."""

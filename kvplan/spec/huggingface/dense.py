@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvplan.spec.huggingface.class_defaults import NULL_KV_HEADS_ARE_QUERY_HEADS
+from kvplan.spec.huggingface.class_defaults import DERIVES_HEAD_DIM, NULL_KV_HEADS_ARE_QUERY_HEADS
 from kvplan.spec.huggingface.config import MAX_LAYERS, Config
 from kvplan.spec.kinds import shown
 from kvplan.spec.layers.attention import FullAttention, SlidingAttention
@@ -11,17 +11,17 @@ from kvplan.spec.layers.layer import Layer
 
 def num_layers(config: Config) -> int:
     """Layers of the decoder."""
-    return config.whole("num_hidden_layers", "n_layer", high=MAX_LAYERS)
+    return config.whole("num_hidden_layers", *config.aliases("n_layer"), high=MAX_LAYERS)
 
 
 def num_q_heads(config: Config) -> int:
     """Query heads."""
-    return config.whole("num_attention_heads", "n_head", high=1 << 16)
+    return config.whole("num_attention_heads", *config.aliases("n_head"), high=1 << 16)
 
 
 def hidden_size(config: Config) -> int:
     """Width of the residual stream. [elements]"""
-    return config.whole("hidden_size", "n_embd")
+    return config.whole("hidden_size", *config.aliases("n_embd"))
 
 
 def num_kv_heads(config: Config) -> int:
@@ -44,7 +44,7 @@ def derived_head_dim(config: Config) -> int:
     if hidden % heads and not config.reading.failed:
         config.fault(
             "KV018",
-            config.spelling("hidden_size", "n_embd"),
+            config.spelling("hidden_size", *config.aliases("n_embd")),
             f"hidden size {hidden} is not a multiple of {heads} heads",
             help="check both, or give head_dim",
         )
@@ -52,8 +52,18 @@ def derived_head_dim(config: Config) -> int:
 
 
 def head_dim(config: Config) -> int:
-    """Width of a head: ``head_dim`` where it is given and not 0, else hidden_size ÷ query heads. [elements]"""
-    return config.optional_whole("head_dim", high=1 << 16) or derived_head_dim(config)
+    """Width of a head: ``head_dim``, or hidden_size ÷ query heads where the class derives it. [elements]
+
+    Whether absent, null and 0 mean "derive" differs by class (class_defaults.py); where one does not, it is refused.
+    """
+    key = "head_dim"
+    state = "absent" if key not in config.tree else {None: "null", 0: "zero"}.get(config.tree[key], "given")
+    derives = DERIVES_HEAD_DIM.get(config.model_type, ("absent", "null", "zero"))
+    if state == "absent" and key in config.defaults:
+        return config.whole(key, high=1 << 16)
+    if state in derives:
+        return derived_head_dim(config)
+    return config.whole(key, high=1 << 16)
 
 
 def given_head_dim(config: Config) -> int:

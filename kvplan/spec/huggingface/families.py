@@ -120,7 +120,7 @@ def _model(name: str, architecture: str, family: Family, top: Config, text: Conf
     text.names("layer_types", LAYER_KINDS, dense.num_layers(text))
     layers = family.layers(text)
     storage = read_storage(top, text, latent=all(isinstance(layer, LatentAttention) for layer in layers))
-    positions = text.spelling("max_position_embeddings", "n_positions")
+    positions = text.spelling("max_position_embeddings", *text.aliases("n_positions"))
     return Model(
         name=name,
         architecture=architecture,
@@ -131,6 +131,8 @@ def _model(name: str, architecture: str, family: Family, top: Config, text: Conf
         max_position_embeddings=text.optional_whole(positions, low=1, high=MAX_POSITIONS),
         kv_format=storage.kv_format,
         kv_format_source=storage.kv_format_source,
+        kv_plain=storage.plain,
+        kv_scheme=storage.scheme,
         quantization=storage.quantization,
         source=source,
     )

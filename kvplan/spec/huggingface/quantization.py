@@ -18,11 +18,17 @@ _DTYPES = ("bfloat16", "float16", "half", "float32", "float", "auto", "float8_e4
 
 
 class Storage(NamedTuple):
-    """How a checkpoint is stored."""
+    """How a checkpoint is stored.
+
+    plain: its 16-bit type, which K and V have where no scheme is followed.
+    scheme: whose scheme sets ``kv_format``: modelopt, compressed-tensors, or empty.
+    """
 
     kv_format: KVFormat
     kv_format_source: str
     quantization: str
+    plain: KVFormat
+    scheme: str
 
 
 def read_storage(top: Config, text: Config, *, latent: bool) -> Storage:
@@ -38,13 +44,15 @@ def read_storage(top: Config, text: Config, *, latent: bool) -> Storage:
     source = f"{dtype_key}: {dtype}" if dtype else "no dtype in the config: served in bf16"
     if dtype and dtype not in ("bfloat16", "float16", "half"):
         source += ", served in bf16"
+    plain = KVFormat(FORMATS[name], FORMATS[name])
     scheme = _scheme(top, text)
-    words = "" if scheme is None else _words(scheme)
-    scheme_format = None if scheme is None else _kv_format(top, scheme, latent=latent)
-    if scheme_format:
-        name, source = scheme_format, f"quantization_config ({scheme.get('quant_method') if scheme else ''})"
-    item = FORMATS[name]
-    return Storage(KVFormat(item, item), source, words)
+    if scheme is None:
+        return Storage(plain, source, "", plain, "")
+    method, kv_name = _kv_format(top, scheme, latent=latent)
+    if kv_name is None:
+        return Storage(plain, source, _words(scheme), plain, "")
+    item, said = FORMATS[kv_name], _plain(scheme.get("quant_method")) or method
+    return Storage(KVFormat(item, item), f"quantization_config ({said})", _words(scheme), plain, method)
 
 
 def _dtype(top: Config, text: Config) -> tuple[str, str]:
@@ -94,14 +102,17 @@ def _plain(value: Tree) -> str:
     return str(value)[:40] if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _kv_format(config: Config, scheme: Mapping[str, Tree], *, latent: bool) -> str | None:
-    """The KV format that a scheme sets, or None where K and V keep the model's type."""
-    method = (_plain(scheme.get("quant_method"))).lower().replace("_", "-")
+def _kv_format(config: Config, scheme: Mapping[str, Tree], *, latent: bool) -> tuple[str, str | None]:
+    """Whose scheme it is, and the KV format that it sets, None where K and V keep the model's type."""
+    method = _plain(scheme.get("quant_method")).lower().replace("_", "-")
+    producer = scheme.get("producer")
+    if isinstance(producer, dict) and producer.get("name") == "modelopt":
+        method = "modelopt"  # the older form, without quant_method
     if method.startswith("modelopt"):
-        return _modelopt(scheme)
+        return "modelopt", _modelopt(scheme)
     if method == "compressed-tensors" and not latent:
-        return _compressed_tensors(config, scheme.get("kv_cache_scheme"))
-    return None
+        return method, _compressed_tensors(config, scheme.get("kv_cache_scheme"))
+    return method, None
 
 
 def _compressed_tensors(config: Config, kv: Tree) -> str | None:

@@ -125,7 +125,7 @@ def every_nth_full(config: Config, count: int) -> list[int | None]:
     Families: Gemma 3 (pattern 6 where absent), Cohere 2 (4).
     """
     window = config.optional_whole("sliding_window") or None
-    if config.flag("use_bidirectional_attention") and window:
+    if config.model_type == "gemma3_text" and config.flag("use_bidirectional_attention") and window:
         window = window // 2 + 1  # transformers 5.23 Gemma3TextConfig
     types = _layer_types(config, count)
     if types:
@@ -159,7 +159,7 @@ def with_windows(windows: Windows, width: Callable[[Config], int]) -> Callable[[
 
 llama = with_windows(all_or_none, head_dim)
 mixtral = with_windows(model_level, head_dim)
-phimoe = with_windows(model_level, derived_head_dim)
+phimoe = with_windows(model_level, head_dim)
 gemma = with_windows(model_level, given_head_dim)
 qwen2 = with_windows(past_max_window_layers, derived_head_dim)
 qwen2_moe = with_windows(even_below_max_window_layers, derived_head_dim)
