@@ -39,7 +39,7 @@ MOST_SECONDS = 1.0  # of processor time, for one input
 MOST_BYTES = 300 * 10**6
 HANG_SECONDS = 5  # of the clock: the case is aborted
 SHOWN = 5  # failures that are printed in full
-SUBPROCESS_EVERY = 2000
+SUBPROCESS_EVERY = 150
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 

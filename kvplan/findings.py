@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line ends of YAML; columns are counted from the last
 _UNQUOTED = str.maketrans('"[', "'(")  # a quoted key in a path holds neither its quotes nor a bracket
@@ -114,14 +114,6 @@ class Finding:
             "note": self.note,
             "help": self.help,
         }
-
-
-class Locator(Protocol):
-    """Gives a finding the file, line and column of its path."""
-
-    def locate(self, finding: Finding) -> Finding:
-        """The finding with file, place and excerpt filled in."""
-        ...
 
 
 class Source:

@@ -50,7 +50,9 @@ def test_results_are_frozen_and_their_keys_are_attributes():
     with pytest.raises(dataclasses.FrozenInstanceError):
         size.held_bytes = 0
     tree = size.to_dict()
-    assert all(hasattr(size, key) for key in tree if key not in ("format_version", "kind", "kvplan"))
+    assert all(hasattr(result, key) for result in (size, kvplan.check()) for key in result.to_dict())
+    with pytest.raises(TypeError):
+        size.set["x"] = "y"
     assert tree["classes"][0]["name"] == "chat"
 
 

@@ -36,8 +36,8 @@ class DeploymentCase:
         """Count one class of sequences."""
         assert request.input is not None
         assert request.output is not None
-        sequences = expand(request.input, request.output, request.sequences)
         prefix = request.prefix
+        sequences = expand(request.input, request.output, request.sequences, prefix.tokens if prefix else 0)
         shared = SharedPrefix(prefix.tokens, prefix.count) if prefix else SharedPrefix()
         self.classes.append((request, sequences, self.accountant.account(sequences, shared)))
 

@@ -77,7 +77,7 @@ def build(workload: Workload | Path | str | None, flags: Mapping[str, Any], styl
     else:
         message = f"a workload is a Workload, a Path, a text or None, not {type(workload).__name__}"
         raise TypeError(message)
-    written = _with_flags(written, flags, style, alone=workload is None)
+    written = _with_flags(written, flags, style)
     for path, value in pairs("set", flags.get("set") or {}).items():
         steps = split_path(str(path))
         at = canonical(steps) if steps else str(path)
@@ -104,7 +104,7 @@ def _from_flags(flags: Mapping[str, Any], style: str) -> Written:
     return Written(tree, Document(tree, _flags({}, style).source))
 
 
-def _with_flags(written: Written, flags: Mapping[str, Any], style: str, *, alone: bool) -> Written:
+def _with_flags(written: Written, flags: Mapping[str, Any], style: str) -> Written:
     options = flags.get("engine_options")
     given = [name for name in (*DEPLOYMENT_FLAGS, "kv_format") if flags.get(name) is not None]
     given += ["engine_options"] if options is not None and (options or not isinstance(options, Mapping)) else []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 from kvplan.answers.factors import Factor
 from kvplan.findings import Finding
@@ -107,9 +108,13 @@ class Size(DeploymentSize):
     notes: tuple[Finding, ...]
     set: Mapping[str, str]
 
+    format_version: ClassVar[int] = FORMAT_VERSION
+    kind: ClassVar[str] = "size"
+    kvplan: ClassVar[str] = VERSION
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the result: integers for bytes and tokens, keys that never vanish."""
-        return {"format_version": FORMAT_VERSION, "kind": "size", "kvplan": VERSION, **_plain(self)}
+        return {"format_version": self.format_version, "kind": self.kind, "kvplan": self.kvplan, **_plain(self)}
 
 
 _ALIASES = ("rank_model_bytes_per_token", "rank_model_bytes_per_token_unbounded")
@@ -167,5 +172,5 @@ def combine(
         planning_quantile=float(workload.planning_quantile),
         deployments=tuple(sizes),
         notes=unique,
-        set=changes,
+        set=MappingProxyType(dict(changes)),
     )

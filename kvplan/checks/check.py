@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from kvplan.answers.request import read_written
 from kvplan.answers.size import measure
@@ -42,12 +42,16 @@ class Check:
         """Whether nothing is wrong; warnings and notes do not fail a check."""
         return self.summary.errors == 0
 
+    format_version: ClassVar[int] = FORMAT_VERSION
+    kind: ClassVar[str] = "check"
+    kvplan: ClassVar[str] = VERSION
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON of the result."""
         return {
-            "format_version": FORMAT_VERSION,
-            "kind": "check",
-            "kvplan": VERSION,
+            "format_version": self.format_version,
+            "kind": self.kind,
+            "kvplan": self.kvplan,
             "findings": [finding.to_dict() for finding in self.findings],
             "summary": {name: getattr(self.summary, name) for name in Summary.__dataclass_fields__},
         }

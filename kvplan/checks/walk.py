@@ -10,6 +10,8 @@ from pathlib import Path
 from kvplan import files
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
+from kvplan.spec.text import read_yaml
+from kvplan.spec.tree import decode
 
 # A workload says which version of the format it follows; in block style at a line's start, in flow style after a brace.
 _MARKED = re.compile(r"^(?:\{\s*)?[\"']?kvplan[\"']?\s*:", re.MULTILINE)
@@ -53,12 +55,20 @@ def _exists(path: Path) -> bool:
 def is_marked(path: Path) -> bool:
     """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload.
 
-    Its beginning is looked at, and bytes that are no text do not hide the mark: such files are read and said to be
-    broken. A plain file that may not be read is said so; pipes and devices are no workloads.
+    Where the text is not well-formed, a line that begins with the key tells; bytes that are no text do not hide it: such
+    files are read, and said to be broken. Pipes and devices are no workloads.
     """
     if not path.is_file():
         return False
     try:
-        return _MARKED.search(files.read_bytes(path, cut=True).decode(errors="replace")) is not None
+        content = files.read_bytes(path, cut=True)
     except SpecError:
-        return True
+        return True  # a plain file that cannot be read: said so
+    try:
+        text = decode(content, str(path))
+        if "kvplan" not in text:
+            return False
+        tree = read_yaml(text, str(path)).tree
+    except SpecError:
+        return _MARKED.search(content.decode(errors="replace")) is not None
+    return isinstance(tree, dict) and "kvplan" in tree

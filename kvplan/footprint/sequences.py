@@ -88,21 +88,21 @@ class Sequences:
 
 
 @lru_cache(maxsize=64)
-def expand(input_length: Length, output_length: Length, count: int) -> Sequences:
-    """Stratum means of a class: one for each sequence, at most MAX_SIZES."""
+def expand(input_length: Length, output_length: Length, count: int, prefix_tokens: int = 0) -> Sequences:
+    """Stratum means of a class: one for each sequence, at most MAX_SIZES; no prompt is shorter than its prefix."""
     longest = (input_length.high, input_length.high + output_length.high)
     if input_length.is_constant and output_length.is_constant:
         prompt = np.array([input_length.low], dtype=np.int64)
         final = prompt + output_length.low
         return Sequences(count, prompt, final, prompt, final, longest)
-    prompt, final = _paired(input_length, output_length, min(count, MAX_SIZES))
-    law_prompt, law_final = _paired(input_length, output_length, MAX_SIZES)
+    prompt, final = _paired(input_length, output_length, min(count, MAX_SIZES), prefix_tokens)
+    law_prompt, law_final = _paired(input_length, output_length, MAX_SIZES, prefix_tokens)
     return Sequences(count, prompt, final, law_prompt, law_final, longest)
 
 
-def _paired(input_length: Length, output_length: Length, count: int) -> tuple[IntArray, IntArray]:
+def _paired(input_length: Length, output_length: Length, count: int, least: int) -> tuple[IntArray, IntArray]:
     """Prompts ascending, outputs in an order that is as good as unrelated: steps of the golden ratio."""
-    prompt = np.array(input_length.sizes(count), dtype=np.int64)
+    prompt = np.maximum(np.array(input_length.sizes(count), dtype=np.int64), least)
     output = np.array(output_length.sizes(count), dtype=np.int64)
     step = max(1, round(count * 0.6180339887498949))
     while math.gcd(step, count) != 1:

@@ -146,3 +146,25 @@ def test_a_model_outside_the_folder_is_refused_without_a_word_of_it(tmp_path):
         assert done.returncode == 1
         assert "lies outside the folder" in done.stdout
         assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfkvplan: 1\nmodel: nope\n",
+        "kvplan: 1\nmodel: nope\n".encode("utf-16"),
+        b"--- {kvplan: 1, model: nope}\n",
+        b"{name: x, kvplan: 1, model: nope}\n",
+        b"name: \xff\nkvplan: 1\n",
+    ],
+    ids=["bom", "utf-16", "document", "flow", "not-utf-8"],
+)
+def test_the_mark_is_found_however_it_is_written(tmp_path, content):
+    (tmp_path / "w.yaml").write_bytes(content)
+    result = kvplan.check(tmp_path)
+    assert (result.summary.files, result.summary.skipped, result.passed) == (1, 0, False)
+
+
+def test_a_text_that_only_speaks_of_kvplan_is_none(tmp_path):
+    (tmp_path / "w.yaml").write_text('note: "\n  kvplan: 1\n  "\n', encoding="utf-8")
+    assert kvplan.check(tmp_path).summary.skipped == 1

@@ -7,7 +7,8 @@ transformers does, and a note says so. Nothing here knows an architecture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from kvplan.findings import join_path
 from kvplan.spec.huggingface.class_defaults import CLASS_DEFAULTS, READS_SHORT_NAMES, Defaults
@@ -57,7 +58,7 @@ class Config:
         """A whole number of 1 or more; 1 with a finding where it is missing or something else."""
         name = self.spelling(key, *aliases)
         if name in self.tree:
-            value = Whole(1, high).read(self.tree[name], self.at(name), self.reading)
+            value = self._number(name, 1, high)
             return value if isinstance(value, int) else 1
         default = self.default(key)
         if isinstance(default, int):
@@ -65,12 +66,19 @@ class Config:
         self.fault("KV008", key, f"missing key `{key}`", help=f"add {key} as the checkpoint's config.json has it")
         return 1
 
+    def _number(self, name: str, low: int, high: int) -> Any:  # noqa: ANN401 - int or INVALID
+        """A whole number as the classes of transformers take it: 32.0 is none."""
+        if isinstance(self.tree[name], Decimal):
+            message = f"wants a whole number, has {shown(self.tree[name])}"
+            return self.reading.fault("KV007", self.at(name), message, help="write it without a point or exponent")
+        return Whole(low, high).read(self.tree[name], self.at(name), self.reading)
+
     def optional_whole(self, key: str, *, low: int = 0, high: int = MAX_POSITIONS) -> int | None:
         """A whole number, or None where the key is null, or absent without a class default."""
         if key in self.tree:
             if self.tree[key] is None:
                 return None
-            value = Whole(low, high).read(self.tree[key], self.at(key), self.reading)
+            value = self._number(key, low, high)
             return value if isinstance(value, int) else None
         default = self.default(key)
         return default if isinstance(default, int) else None
