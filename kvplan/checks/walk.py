@@ -55,8 +55,8 @@ def _exists(path: Path) -> bool:
 def is_marked(path: Path) -> bool:
     """Whether a file of a folder has a top-level ``kvplan:`` and so means to be a workload.
 
-    Where the text is not well-formed, a line that begins with the key tells; bytes that are no text do not hide it: such
-    files are read, and said to be broken. Pipes and devices are no workloads.
+    Where the text is not well-formed, a line that begins with the key tells, and bytes that are no text do not hide it:
+    such files are read, and said to be broken. Pipes and devices are no workloads.
     """
     if not path.is_file():
         return False
