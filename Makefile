@@ -28,6 +28,7 @@ fuzz: $(DEVELOPS)
 bench: $(DEVELOPS)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/sizing.py
+	$(BIN)/python benchmarks/packing.py
 
 golden: $(DEVELOPS)
 	$(BIN)/python docs/refresh.py

@@ -1,0 +1,1 @@
+"""Where it lives: regions into bins, bins into seats."""
