@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 from kvplan.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from kvplan.answers.fit import fit
     from kvplan.answers.request import load
     from kvplan.answers.size import size
     from kvplan.checks.check import check
     from kvplan.errors import KvplanError, SpecError
     from kvplan.findings import Finding
 
-__all__ = ["Finding", "KvplanError", "SpecError", "__version__", "check", "load", "size"]
+__all__ = ["Finding", "KvplanError", "SpecError", "__version__", "check", "fit", "load", "size"]
 
 _HOMES = {
     "Finding": "kvplan.findings",
     "KvplanError": "kvplan.errors",
     "SpecError": "kvplan.errors",
     "check": "kvplan.checks.check",
+    "fit": "kvplan.answers.fit",
     "load": "kvplan.answers.request",
     "size": "kvplan.answers.size",
 }

@@ -115,6 +115,18 @@ def parse_bytes(text: str) -> Quantity:
     return Quantity(_whole(amount * BYTE_UNITS[unit], text, "bytes"))
 
 
+def parse_measured_bytes(text: str) -> int:
+    """``48.66 GiB``, as a log rounds it ▸ bytes, the fraction of a byte dropped.
+
+    Raises: UnitError as ``parse_bytes``, but for bytes that are not whole.
+
+    >>> parse_measured_bytes("6.51 GiB")
+    6990059274
+    """
+    amount, unit = _split(text, "a number of bytes", "144 GB (10^9) or 144 GiB (2^30)")
+    return int(amount * BYTE_UNITS[unit]) if unit in BYTE_UNITS and amount >= 0 else parse_bytes(text).value
+
+
 def _byte_problem(unit: str) -> str:
     if not unit:
         return "the unit is missing"

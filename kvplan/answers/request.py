@@ -33,7 +33,12 @@ DEPLOYMENT_FLAGS = {
 }
 
 
-def _flags(flags: Mapping[str, tuple[Tree, str]], style: str) -> Document:
+def flags_document(flags: Mapping[str, tuple[Tree, str]], style: str) -> Document:
+    """Flags as the document that a finding points into.
+
+    flags: by path, the value and the words in which it was given.
+    style: cli or python.
+    """
     return flag_document(flags, "command line" if style == "cli" else "arguments")
 
 
@@ -81,11 +86,13 @@ def build(workload: Workload | Path | str | None, flags: Mapping[str, Any], styl
     for path, value in pairs("set", flags.get("set") or {}).items():
         steps = split_path(str(path))
         at = canonical(steps) if steps else str(path)
-        document = _flags({at: (None, f"--set {path}={value}" if style == "cli" else f"set {path}={value!r}")}, style)
+        document = flags_document(
+            {at: (None, f"--set {path}={value}" if style == "cli" else f"set {path}={value!r}")}, style
+        )
         written = written.with_value(str(path), _set_value(value, document, at), document)
     if flags.get("pipeline_rank") is not None:
         words = _words("pipeline_rank", flags["pipeline_rank"], style)
-        document = _flags({"pipeline_rank": (None, words)}, style)
+        document = flags_document({"pipeline_rank": (None, words)}, style)
         written = replace(written, overlays={**written.overlays, "pipeline_rank": document})
     workload = read_workload(written)
     _check_deployment(workload, flags.get("deployment"), style)
@@ -101,7 +108,7 @@ def _from_flags(flags: Mapping[str, Any], style: str) -> Written:
         help = "name a workload file, or give --model and --context" if style == "cli" else "give model= and context="
         raise SpecError([Finding("KV008", missing[0], message, help=help)])
     tree: Tree = {"kvplan": 1, "name": "flags", "deployments": [{}], "requests": [{"name": "requests", "sequences": 1}]}
-    return Written(tree, Document(tree, _flags({}, style).source))
+    return Written(tree, Document(tree, flags_document({}, style).source))
 
 
 def _with_flags(written: Written, flags: Mapping[str, Any], style: str) -> Written:
@@ -116,7 +123,7 @@ def _with_flags(written: Written, flags: Mapping[str, Any], style: str) -> Writt
         if flags.get(name) is not None:
             _one_class(written, name, style)
             path = f"requests[0].{key}"
-            document = _flags({path: (None, _words(name, flags[name], style))}, style)
+            document = flags_document({path: (None, _words(name, flags[name], style))}, style)
             clear = ("input", "output") if key == "context" else ("arrival", "holding")
             written = written.with_value(path, _value(name, flags[name], style), document, clear)
     return written
@@ -129,19 +136,19 @@ def _with_deployment_flag(written: Written, index: int, name: str, value: Any, s
             words = (
                 f"--engine-option {option}={setting}" if style == "cli" else f"engine_options[{option!r}]={setting!r}"
             )
-            document = _flags({path: (None, words)}, style)
+            document = flags_document({path: (None, words)}, style)
             path = path if str(option).isidentifier() else _no_option(str(option), document)
             written = written.with_value(path, setting if isinstance(setting, bool) else str(setting), document)
         return written
     if name != "kv_format":
         path = written.deployment_path(index, DEPLOYMENT_FLAGS[name])
-        document = _flags({path: (None, _words(name, value, style))}, style)
+        document = flags_document({path: (None, _words(name, value, style))}, style)
         return written.with_value(path, _value(name, value, style), document)
     if not isinstance(value, str):
         message = f"kv_format is a text, not {type(value).__name__}"
         raise TypeError(message)
     base = written.deployment_path(index, "kv")
-    document = _flags({base: (None, _words(name, value, style))}, style)
+    document = flags_document({base: (None, _words(name, value, style))}, style)
     parts = kv_parts(value)
     clear = ("k", "v") if "format" in parts else ("format",)
     for key, part in parts.items():
@@ -188,7 +195,7 @@ def _deployment_index(written: Written, flags: Mapping[str, Any], name: str, sty
     if chosen in names:
         return names.index(chosen)
     if len(items) > 1:
-        document = _flags({name: (None, _words(name, flags[name], style))}, style)
+        document = flags_document({name: (None, _words(name, flags[name], style))}, style)
         finding = Finding(
             "KV018",
             name,
@@ -202,7 +209,7 @@ def _deployment_index(written: Written, flags: Mapping[str, Any], name: str, sty
 def _one_class(written: Written, name: str, style: str) -> None:
     requests = written.tree.get("requests") if isinstance(written.tree, dict) else None
     if not isinstance(requests, list) or len(requests) != 1 or not isinstance(requests[0], dict):
-        document = _flags({name: (None, _words(name, "…", style))}, style)
+        document = flags_document({name: (None, _words(name, "…", style))}, style)
         help = "use --set requests.0.sequences=… or --set requests.0.context=…"
         raise SpecError(
             [
@@ -228,7 +235,7 @@ def _value(name: str, value: Any, style: str = "python") -> Tree:  # noqa: ANN40
     if isinstance(value, str) and name not in TEXT_FLAGS:
         number, problem = read_scalar(value.strip())
         if problem and RULES[problem.rule].severity == "error":
-            document = _flags({name: (None, _words(name, value, style))}, style)
+            document = flags_document({name: (None, _words(name, value, style))}, style)
             finding = Finding(problem.rule, name, problem.message, help=problem.help)
             raise SpecError([document.source.locate(finding)])
         return number
@@ -250,7 +257,7 @@ def _check_deployment(workload: Workload, deployment: str | None, style: str) ->
     """Refuse the name of a deployment that the workload does not have."""
     names = [item.name for item in workload.deployments]
     if deployment is not None and deployment not in names:
-        document = _flags({"deployment": (None, _words("deployment", deployment, style))}, style)
+        document = flags_document({"deployment": (None, _words("deployment", deployment, style))}, style)
         hint = nearest(deployment, names) or f"known: {', '.join(names)}"
         finding = Finding("KV011", "deployment", f"no deployment is called `{deployment[:60]}`", help=hint)
         raise SpecError([document.source.locate(finding)])
@@ -265,7 +272,7 @@ def pipeline_rank(value: Any, style: str) -> int | None:  # noqa: ANN401
         return None
     rank = _value("pipeline_rank", value, style)
     if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank < 1 << 16:
-        document = _flags({"pipeline_rank": (None, _words("pipeline_rank", value, style))}, style)
+        document = flags_document({"pipeline_rank": (None, _words("pipeline_rank", value, style))}, style)
         finding = Finding(
             "KV010", "pipeline_rank", f"{shown(rank)} is no pipeline rank", help="write 0 for the first stage"
         )

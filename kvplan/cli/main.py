@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kvplan import files
-from kvplan.cli import check, failures, models, size, systems
+from kvplan.cli import check, failures, fit, models, size, systems
 from kvplan.version import VERSION
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def kvplan(
 
 
 app.command()(size.size)
+app.command()(fit.fit)
 app.command()(check.check)
 app.add_typer(models.app, name="models")
 app.add_typer(systems.app, name="systems")

@@ -51,4 +51,5 @@ Engine = Annotated[str | None, typer.Option(help="paged, or vllm@0.32.", metavar
 EngineOption = Annotated[
     list[str] | None, typer.Option(help="Tell the engine something. Repeatable.", metavar="KEY=VALUE")
 ]
+Pool = Annotated[str, typer.Option(help="A rank's KV pool, after weights and reserve: 48.66GiB.", metavar="BYTES")]
 Explain = Annotated[bool, typer.Option("--explain", help="Show each factor and its source.")]

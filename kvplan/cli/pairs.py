@@ -12,6 +12,7 @@ SIZE_FLAGS = (
     "data_parallel", "context_parallel", "decode_context_parallel", "max_model_len", "max_num_seqs",
     "max_num_batched_tokens", "engine", "deployment",
 )  # fmt: skip
+FIT_FLAGS = ("pool", *(name for name in SIZE_FLAGS if name != "pipeline_rank"))
 
 
 def split(items: Sequence[str] | None, flag: str) -> dict[str, str]:

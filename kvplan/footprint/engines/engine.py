@@ -51,6 +51,34 @@ class Served:
     step_tokens: int | None
 
 
+class PoolRoom(NamedTuple):
+    """A rank's pool, and what one sequence of ``max_model_len`` tokens takes of it.
+
+    pool_bytes: what there is; needed_bytes: the engine's worst case for one such sequence. [bytes]
+    blocks: whole blocks of the pool; groups: how many groups of layers share it; token_ranks: ranks that share tokens.
+    estimated_len: the longest sequence that would be admitted. [tokens]
+    """
+
+    pool_bytes: int
+    blocks: int
+    groups: int
+    token_ranks: int
+    max_model_len: int
+    concurrency: float
+    needed_bytes: int
+    has_bytes: int
+    estimated_len: int
+
+
+class PoolLog(NamedTuple):
+    """Tokens of a pool under both definitions, the one this version prints, and its lines. [tokens]"""
+
+    by_blocks: int
+    by_concurrency: int
+    printed: int
+    lines: tuple[str, ...]
+
+
 class Engine(Protocol):
     """How one engine, in one version, with its options, counts."""
 
@@ -107,6 +135,24 @@ class Engine(Protocol):
 
     def stage_groups(self, served: Served) -> list[tuple[BlockGroup, ...]]:
         """For each pipeline stage, the groups of blocks in a rank's pool."""
+        ...
+
+    def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """What one block of a rank's pool costs. [bytes]"""
+        ...
+
+    @property
+    def null_blocks(self) -> int:
+        """Blocks of a pool that no sequence ever gets."""
+        ...
+
+    @property
+    def admits_without_null_blocks(self) -> bool:
+        """Whether the start-up check leaves out the blocks that no sequence gets."""
+        ...
+
+    def log(self, room: PoolRoom) -> PoolLog:
+        """A pool in the words and the rounding of the engine's own start-up log."""
         ...
 
     def held(self, groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:

@@ -8,6 +8,8 @@ from kvplan.findings import Finding
 from kvplan.footprint.engines.blocks import BlockGroup, held_bytes, kind_of
 from kvplan.footprint.engines.engine import (
     EngineRequest,
+    PoolLog,
+    PoolRoom,
     Served,
     Split,
     format_refusals,
@@ -35,6 +37,8 @@ class Paged:
     is_ideal: bool = True
     evidence: str = "ideal"
     settings: tuple[tuple[str, str, str], ...] = ()
+    null_blocks: int = 0
+    admits_without_null_blocks: bool = False
 
     def refusals(self, served: Served) -> list[Finding]:
         """Options it does not have, and splits and formats that no engine can make."""
@@ -81,6 +85,17 @@ class Paged:
             )
             for part in stage_slices(len(served.layers), served.split.pipeline_parallel)
         ]
+
+    def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """One block of every kind of layer. [bytes]"""
+        return sum(group.all_bytes for group in groups)
+
+    def log(self, room: PoolRoom) -> PoolLog:
+        """Tokens of the pool; no product logs them."""
+        by_blocks = room.blocks * self.block_size * room.token_ranks
+        by_concurrency = int(room.concurrency * room.max_model_len)
+        lines = (f"{by_blocks:,} tokens in {room.blocks:,} blocks of {self.block_size}",)
+        return PoolLog(by_blocks, by_concurrency, by_blocks, lines)
 
     def held(self, groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:
         """Whole blocks of every kind. [bytes]"""

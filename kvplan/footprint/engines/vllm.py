@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from kvplan.findings import Finding
-from kvplan.footprint.engines import vllm_refusals
+from kvplan.footprint.engines import vllm_log, vllm_refusals
 from kvplan.footprint.engines.blocks import BlockGroup, blocks_to, held_bytes
-from kvplan.footprint.engines.engine import EngineRequest, Served, Split, refusal, unknown_options
+from kvplan.footprint.engines.engine import EngineRequest, PoolLog, PoolRoom, Served, Split, refusal, unknown_options
 from kvplan.footprint.engines.prefill import peak_bytes
 from kvplan.footprint.engines.versions import Rules, Version, in_range, parse_version
 from kvplan.footprint.engines.vllm_groups import (
@@ -52,6 +52,7 @@ class Vllm:
     problems: tuple[Finding, ...]
     step_is_asked: bool = False
     name: str = "vllm"
+    null_blocks: int = 1  # BlockPool keeps one block that stands for "none"
     is_ideal: bool = False
 
     @property
@@ -184,6 +185,19 @@ class Vllm:
         if not self.rules["hybrid_groups"] or manager == "off":
             return as_full(layers)
         return layers
+
+    def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """One block, whichever group takes it. [bytes]"""
+        return groups[0].block_bytes
+
+    @property
+    def admits_without_null_blocks(self) -> bool:
+        """From 0.29 the start-up check plans against the blocks that sequences can get."""
+        return bool(self.rules["admits_without_null_block"])
+
+    def log(self, room: PoolRoom) -> PoolLog:
+        """The lines of vLLM's own log, and tokens by both of its definitions."""
+        return vllm_log.log(room, self.block_size, self.rules)
 
     def held(self, groups: tuple[BlockGroup, ...], tokens: IntArray) -> IntArray:
         """Blocks of every group that one sequence holds after its last step. [bytes]"""

@@ -1,0 +1,76 @@
+"""The sheet of a fit: the verdict first, then the pool, the engine's own lines, and what would fit or what is left."""
+
+from __future__ import annotations
+
+from kvplan.answers.fit_result import Fit
+from kvplan.report.sheet import Block, Column, Note, Sheet, Table, Value
+from kvplan.units import format_binary_bytes, format_bytes
+
+
+def fit_sheet(fit: Fit) -> Sheet:
+    """The sheet of one fit."""
+    blocks: list[Block] = [Note(_headline(fit)), _pool(fit)]
+    if fit.would_fit:
+        blocks.append(_remedies(fit))
+    elif not fit.fits:
+        blocks.append(Note("No change of batch, context, KV format, tensor parallel or pool alone makes it fit."))
+    if fit.headroom:
+        blocks.append(Note(f"Room for {_factors(fit)}."))
+    blocks += [Note(line) for line in ("The engine's own start-up log would say:", *fit.log_lines)]
+    blocks += [Note(note.message, note.severity) for note in fit.notes]
+    return Sheet(_title(fit), blocks)
+
+
+def _title(fit: Fit) -> str:
+    words = {"read": " (read, not run)", "ideal": " (an ideal)"}.get(fit.engine.evidence, "")
+    engine = f"{fit.engine.name} {fit.engine.version}".rstrip()
+    return f"{fit.model}, KV in {fit.kv_format}, counted as {engine}{words}"
+
+
+def _both(count: int) -> str:
+    return f"{format_bytes(count)} ({format_binary_bytes(count)})"
+
+
+def _headline(fit: Fit) -> str:
+    subject = "1 sequence" if fit.sequences == 1 else f"{fit.sequences:,} sequences"
+    asked = f"{subject} of up to {fit.context:,} tokens"
+    if not fit.fits and fit.admission_needs_bytes > fit.admission_has_bytes:
+        return (
+            f"No: the engine will not start. One sequence of {fit.max_model_len:,} tokens needs "
+            f"{_both(fit.admission_needs_bytes)} of a rank's pool, which has {_both(fit.admission_has_bytes)}."
+        )
+    verdict = "Yes" if fit.fits else "No"
+    need = "needs" if fit.sequences == 1 else "need"
+    return f"{verdict}: {asked} {need} {_both(fit.needs_bytes)} of the heaviest rank, which has {_both(fit.has_bytes)}."
+
+
+def _pool(fit: Fit) -> Table:
+    figures: tuple[tuple[str, int, str], ...] = (
+        ("pool_bytes", fit.pool_bytes, "bytes of a rank's KV pool"),
+        ("block_bytes", fit.block_bytes, f"bytes of a block of {fit.block_size:,} tokens"),
+        ("blocks", fit.blocks, "whole blocks"),
+        ("tokens", fit.tokens, "tokens, as this version counts them"),
+        ("max_sequences", fit.max_sequences, f"sequences of {fit.context:,} tokens at once, at their fullest"),
+        ("longest_context", fit.longest_context, "tokens of a sequence, with as many of them"),
+        ("max_model_len", fit.max_model_len, "tokens of the engine's longest sequence"),
+    )
+    rows: list[dict[str, Value]] = [
+        {"figure": name, "value": value, "meaning": meaning} for name, value, meaning in figures
+    ]
+    columns = (Column("figure", "of a rank"), Column("value", "", "count"), Column("meaning", ""))
+    return Table("", columns, rows, is_data=True)
+
+
+def _remedies(fit: Fit) -> Table:
+    rows: list[dict[str, Value]] = []
+    for remedy in fit.would_fit:
+        value = str(remedy.value)
+        if isinstance(remedy.value, int):
+            value = f"{remedy.value:,}" if remedy.knob != "pool" else f"{remedy.value >> 20}MiB"
+        rows.append({"knob": f"--{remedy.knob.replace('_', '-')}", "value": value})
+    return Table("Each of these alone would fit", (Column("knob", "flag"), Column("value", "value")), rows)
+
+
+def _factors(fit: Fit) -> str:
+    words = {"batch": "the sequences", "context": "the context", "pool": "the bytes"}
+    return ", or ".join(f"{int(item.factor * 100) / 100:,.2f} × {words[item.knob]}" for item in fit.headroom)
