@@ -49,7 +49,7 @@ def describe(engine: Engine, stages: list[Groups], pool_bytes: int, max_model_le
     groups = heaviest_stage(engine, stages)
     block, blocks = engine.block_bytes(groups), pool_blocks(engine, stages, pool_bytes)
     needed = sequence_bytes(engine.reserved, groups, max_model_len, ranks)
-    has = pool_bytes - (engine.null_blocks * block if engine.admits_without_null_blocks else 0)
+    has = max(0, pool_bytes - (engine.null_blocks * block if engine.admits_without_null_blocks else 0))
     estimated = longest(lambda tokens: sequence_bytes(engine.reserved, groups, tokens, ranks) <= has, MAX_TOKENS)
     return PoolRoom(
         pool_bytes=pool_bytes,
@@ -58,9 +58,9 @@ def describe(engine: Engine, stages: list[Groups], pool_bytes: int, max_model_le
         token_ranks=ranks,
         max_model_len=max_model_len,
         concurrency=blocks / (needed / block),
-        needed_bytes=needed,
+        needed_bytes=0 if engine.is_ideal else needed,  # an ideal engine starts with any pool
         has_bytes=has,
-        estimated_len=min(estimated, max_model_len) if needed > has else estimated,
+        estimated_len=min(estimated, max_model_len) if needed > has and not engine.is_ideal else estimated,
     )
 
 

@@ -215,3 +215,16 @@ def test_a_pool_is_one_deployments() -> None:
         kvplan.fit(workload, pool="40GiB")
     spread, replicated = (kvplan.fit(workload, pool="80GiB", deployment=name) for name in ("spread", "replicated"))
     assert spread.max_sequences > replicated.max_sequences
+
+
+def test_an_ideal_engine_starts_with_any_pool() -> None:
+    # 1 000 tokens are 63 blocks of 16; a block of Llama 3 8B is 2 MiB: 126 MiB of 128.
+    fit = kvplan.fit(model="llama-3-8b", context=1000, pool="128MiB")
+    assert (fit.fits, fit.max_sequences, fit.longest_context, fit.admission_needs_bytes) == (True, 1, 1024, 0)
+    assert fit.max_model_len == 8192
+    assert fit.max_concurrency == 64 / 512
+
+
+def test_less_than_the_null_block_is_nothing() -> None:
+    fit = kvplan.fit(model="llama-3-8b", context=1000, pool="1MiB", engine="vllm@0.32")
+    assert (fit.fits, fit.has_bytes, fit.admission_has_bytes, fit.blocks) == (False, 0, 0, 0)
