@@ -12,7 +12,9 @@ from kvplan.answers.request import kv_parts
 from kvplan.answers.size_result import FORMAT_VERSION
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
+from kvplan.footprint.parameters import parameter_count
 from kvplan.footprint.sizing import bytes_by_limit, group_layers, size_sequences
+from kvplan.footprint.weights import model_weight_bytes
 from kvplan.spec import catalog
 from kvplan.spec.formats import KVFormat
 from kvplan.spec.kinds import INVALID, Reading
@@ -42,7 +44,10 @@ class LayerLine:
 
 @dataclass(frozen=True)
 class ModelView:
-    """What a model keeps, in one format and on one rank."""
+    """What a model keeps, in one format and on one rank, and one copy of its weights. [bytes]
+
+    parameters, weight_bytes: of its text part; None where ``weights_missing`` says why.
+    """
 
     model: str
     architecture: str
@@ -53,6 +58,9 @@ class ModelView:
     kv_format: str
     kv_format_source: str
     quantization: str
+    parameters: int | None
+    weight_bytes: int | None
+    weights_missing: str
     source: str
     model_bytes_per_token: int
     model_bytes_per_token_unbounded: int
@@ -134,6 +142,9 @@ def _view(model: Model, kv_format: KVFormat | None) -> ModelView:
         kv_format=kv.name,
         kv_format_source=model.kv_format_source if kv_format is None else "asked",
         quantization=model.quantization,
+        parameters=None if model.weights is None else parameter_count(model.weights),
+        weight_bytes=_weight_bytes(model),
+        weights_missing=model.weights_missing,
         source=model.source,
         model_bytes_per_token=sum(by_limit.values()),
         model_bytes_per_token_unbounded=by_limit.get(None, 0),
@@ -142,6 +153,12 @@ def _view(model: Model, kv_format: KVFormat | None) -> ModelView:
         curve_bytes=tuple(size_sequences(groups, np.array(tokens, dtype=np.int64)).tolist()),
         notes=model.notes,
     )
+
+
+def _weight_bytes(model: Model) -> int | None:
+    if model.weights is None or model.weight_storage is None:
+        return None
+    return model_weight_bytes(model.weights, model.weight_storage)
 
 
 def _check_widths(model: Model, kv: KVFormat) -> None:

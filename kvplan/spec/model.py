@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from kvplan.findings import Finding
 from kvplan.spec.formats import KVFormat
 from kvplan.spec.layers.layer import Layer
+from kvplan.spec.weight_formats import WeightStorage
+from kvplan.spec.weights import WeightShape
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Model:
     kv_scheme: whose scheme sets ``kv_format``: modelopt, compressed-tensors, or empty.
     quantization: the scheme of the weights in words, empty for none.
     source: where the figures come from.
+    weights: the tensors of its text part; None where the config leaves out a size that the count needs.
+    weight_storage: how the checkpoint stores them; None where its scheme is not known.
+    weights_missing: why either is None; empty where both are there.
     notes: what was taken from class defaults, and the like.
     """
 
@@ -42,4 +47,7 @@ class Model:
     kv_scheme: str
     quantization: str
     source: str
+    weights: WeightShape | None = None
+    weight_storage: WeightStorage | None = None
+    weights_missing: str = "nothing says what tensors it has"
     notes: tuple[Finding, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvplan.answers.models import ModelList, ModelView
 from kvplan.report.sheet import Block, Column, Curve, Note, Sheet, Table, Value
+from kvplan.units import format_bytes
 
 _LIST_KEYS = (
     "model", "architecture", "num_layers", "kv_format", "model_bytes_per_token", "model_bytes_per_token_unbounded",
@@ -72,9 +73,8 @@ def model_sheet(view: ModelView) -> Sheet:
     ]
     total = _total(view)
     blocks: list[Block] = [Table("", _LAYER_COLUMNS, rows, is_data=True, data_keys=_LAYER_KEYS), Note(f"{total}.")]
-    if view.quantization:
-        blocks.append(Note(f"Weights: {view.quantization}."))
     blocks += [
+        Note(_weights(view)),
         Note(
             f"Trained for {view.max_position_embeddings:,} positions."
             if view.max_position_embeddings
@@ -89,6 +89,16 @@ def model_sheet(view: ModelView) -> Sheet:
     ]
     blocks += [Note(note.message, note.severity) for note in view.notes]
     return Sheet(f"{view.model}: {view.architecture}, {view.num_layers} layers", blocks)
+
+
+def _weights(view: ModelView) -> str:
+    scheme = f" ({view.quantization})" if view.quantization else ""
+    if view.parameters is None:
+        return f"Weights{scheme} are not counted: {view.weights_missing}."
+    count = f"{view.parameters:,} parameters"
+    if view.weight_bytes is None:
+        return f"{count}; bytes of weights{scheme} are not counted: {view.weights_missing}."
+    return f"{count}; one copy of the weights{scheme} takes {format_bytes(view.weight_bytes)}."
 
 
 def _keeps(tokens: int) -> str:

@@ -13,7 +13,9 @@ from kvplan.errors import SpecError
 from kvplan.findings import join_path
 from kvplan.spec.huggingface import dense, latent, windowed
 from kvplan.spec.huggingface.config import LAYER_KINDS, MAX_POSITIONS, Config
+from kvplan.spec.huggingface.parameters import read_weight_shape
 from kvplan.spec.huggingface.quantization import read_storage
+from kvplan.spec.huggingface.weight_storage import read_weight_storage
 from kvplan.spec.kinds import Reading, nearest, shown
 from kvplan.spec.layers.latent import LatentAttention
 from kvplan.spec.layers.layer import Layer
@@ -120,6 +122,8 @@ def _model(name: str, architecture: str, family: Family, top: Config, text: Conf
     text.names("layer_types", LAYER_KINDS, dense.num_layers(text))
     layers = family.layers(text)
     storage = read_storage(top, text, latent=all(isinstance(layer, LatentAttention) for layer in layers))
+    weights, no_shape = read_weight_shape(top, text, family.name, layers)
+    weight_storage, no_storage = read_weight_storage(top, text)
     positions = text.spelling("max_position_embeddings", *text.aliases("n_positions"))
     return Model(
         name=name,
@@ -135,6 +139,9 @@ def _model(name: str, architecture: str, family: Family, top: Config, text: Conf
         kv_scheme=storage.scheme,
         quantization=storage.quantization,
         source=source,
+        weights=weights,
+        weight_storage=weight_storage,
+        weights_missing=no_shape or no_storage,
     )
 
 
