@@ -57,7 +57,9 @@ def head_dim(config: Config) -> int:
     Whether absent, null and 0 mean "derive" differs by class (class_defaults.py); where one does not, it is refused.
     """
     key = "head_dim"
-    state = "absent" if key not in config.tree else {None: "null", 0: "zero"}.get(config.tree[key], "given")
+    value = config.tree.get(key)
+    zero = type(value) is int and value == 0
+    state = "absent" if key not in config.tree else "null" if value is None else "zero" if zero else "given"
     derives = DERIVES_HEAD_DIM.get(config.model_type, ("absent", "null", "zero"))
     if state == "absent" and key in config.defaults:
         return config.whole(key, high=1 << 16)

@@ -260,3 +260,9 @@ def test_a_width_that_is_absent_null_or_zero(name, absent, null, zero):
 def test_short_names_are_read_only_where_the_class_reads_them(name):
     with pytest.raises(SpecError, match="missing key `num_hidden_layers`"):
         layers_of(name, num_hidden_layers=..., n_layer=7)
+
+
+@pytest.mark.parametrize("value", [[128], {"a": 1}, False, "128", 1.5, -1])
+@pytest.mark.parametrize("name", ["Qwen3ForCausalLM", "LlamaForCausalLM"])
+def test_a_head_dim_that_is_no_size_is_a_finding(name, value):
+    assert [path for _, path in findings_of(config_of(name, head_dim=value))] == ["head_dim"]
