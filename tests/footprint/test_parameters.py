@@ -57,7 +57,7 @@ PUBLISHED = [
     ("deepseek-v3", 671_000_000_000, "DeepSeek-V3, arXiv:2412.19437, abstract"),
     ("mixtral-8x22b", 141_000_000_000, "library page of ollama, mixtral: 39B active parameters out of 141B"),
     ("qwen3-coder-480b-a35b", 480_000_000_000, "model card of Qwen/Qwen3-Coder-480B-A35B-Instruct"),
-    ("kimi-k2", 1_026_500_000_000, "model card of moonshotai/Kimi-K2-Instruct on Hugging Face, size of its tensors"),
+    ("kimi-k2", 1_026_500_000_000, "size of the tensors of moonshotai/Kimi-K2-Instruct, as a third party lists it"),
 ]
 ROUNDED = {
     "opt-125m", "gpt-j-6b", "llama-3.1-405b", "starcoder", "deepseek-v3", "mixtral-8x22b", "qwen3-coder-480b-a35b",
