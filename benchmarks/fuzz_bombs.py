@@ -8,23 +8,35 @@ from itertools import pairwise
 
 from fuzz_cases import Case
 
+_DEEP = "".join("{" + "\U00020000" * 80 + ": " for _ in range(60))
+
 
 def bombs() -> Iterator[Case]:
     """Small texts that would cost much time or memory if every value were believed; each must be quick."""
+    layers = {"num_hidden_layers": 10_000, "num_attention_heads": 8, "hidden_size": 64}
+    config = json.dumps({"architectures": ["LlamaForCausalLM"], **layers}).encode()
+    for text in _workloads():
+        yield Case("check", config, text.encode(), {})
+    flat = _DEEP.replace("\U00020000" * 80, "a")
+    for text in ("[" * 100_000, '{"a":' * 100_000, '{"x": "' + "a" * 1_000_000 + '"}', flat):
+        yield Case("config", text.encode(), b"", {"model": "config.json", "context": "1"})
+
+
+def _workloads() -> tuple[str, ...]:
     head, ask = "kvplan: 1\nmodel: llama-3-8b\n", "requests: [{sequences: 1, context: 9}]\n"
     law = "{distribution: lognormal, median: 8, p99: 9, max: 99}"
-    deep, wide = "".join("{" + "\U00020000" * 80 + ": " for _ in range(60)), ",".join("1" * 49_000)
+    wide = ",".join("1" * 49_000)
     runs = [
         f"{{kind: sliding_attention, count: 1, num_kv_heads: 1, head_dim: 16, sliding_window: {i + 1}}}"
         for i in range(900)
     ]
     window = "kvplan: 1\nmodel: gemma-3-27b\nengine: vllm\n"
-    texts = (
+    return (
         "[" * 100_000, "{" * 100_000, "- " * 400_000, "? " * 400_000, '"' + "a " * 400_000, "#\n" * 400_000,
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
         + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in pairwise("abcdefghi")),
         "a: &a {x: 1}\n" + "".join(f"b{i}: {{<<: [*a, *a, *a]}}\n" for i in range(30)),
-        deep + "[" + wide + "]" + "}" * 60,
+        _DEEP + "[" + wide + "]" + "}" * 60,
         head + ask + "".join(f"k{i}: 1\n" for i in range(24_000)),
         head + ask + "a: 1\n" * 24_000,
         head + ask + "x:\n" + " - no\n" * 49_000,
@@ -43,18 +55,3 @@ def bombs() -> Iterator[Case]:
         window + "deployment: {limits: {max_num_batched_tokens: 4611686018427387903}}\n" + ask,
         "kvplan: 1\nmodel: config.json\nengine: vllm\ndeployment: {pipeline_parallel: 10000}\n" + ask,
     )  # fmt: skip
-    config = {
-        "architectures": ["LlamaForCausalLM"],
-        "num_hidden_layers": 10_000,
-        "num_attention_heads": 8,
-        "hidden_size": 64,
-    }
-    for text in texts:
-        yield Case("check", json.dumps(config).encode(), text.encode(), {})
-    for text in (
-        "[" * 100_000,
-        '{"a":' * 100_000,
-        '{"x": "' + "a" * 1_000_000 + '"}',
-        deep.replace("\U00020000" * 80, "a"),
-    ):
-        yield Case("config", text.encode(), b"", {"model": "config.json", "context": "1"})
