@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvplan import units
 from kvplan.answers import request
@@ -13,12 +13,13 @@ from kvplan.answers.deployment import DeploymentCase
 from kvplan.answers.fit_result import Fit, Headroom
 from kvplan.answers.opening import open_deployment
 from kvplan.answers.remedies import headroom, search
-from kvplan.answers.size_result import EngineLabel
+from kvplan.answers.size_result import DeploymentSize, EngineLabel
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.footprint import room
 from kvplan.footprint.engines.engine import PoolRoom
 from kvplan.spec.workload import Workload
+from kvplan.spec.workload_reader import Written
 
 _MAX_POOL = 1 << 60
 
@@ -56,11 +57,12 @@ def fit(
 
 def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Fit:
     """As ``fit``, with the flags as a mapping and shown in findings as they were given."""
-    result, case = _ask(workload, flags, style)
-    one_class = len(case.classes) == 1
+    source = request.read_written(workload) if isinstance(workload, Path | str) else workload
+    question = _open(source, flags, style)
+    result, one_class = _answer(question), len(question.case.classes) == 1
 
     def fits_with(changes: Mapping[str, Any]) -> bool:
-        return _ask(workload, {**flags, **changes}, style)[0].fits
+        return _fits(_open(source, {**flags, **changes}, style))
 
     if result.fits:
         found = headroom(fits_with, result.sequences, result.context, one_class=one_class)
@@ -69,7 +71,7 @@ def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], sty
         fits_with,
         sequences=result.sequences,
         context=result.context,
-        tensor_parallel=case.served.split.tensor_parallel,
+        tensor_parallel=question.case.served.split.tensor_parallel,
         pool_bytes=result.pool_bytes,
         max_model_len=0 if result.admission_needs_bytes <= result.admission_has_bytes else result.max_model_len,
         one_class=one_class,
@@ -77,8 +79,18 @@ def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], sty
     return replace(result, would_fit=remedies)
 
 
-def _ask(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> tuple[Fit, DeploymentCase]:
-    """One question, without remedies."""
+class _Question(NamedTuple):
+    """What is asked: a deployment opened and counted, and the pool of its ranks as the engine sees it."""
+
+    workload: Workload
+    case: DeploymentCase
+    size: DeploymentSize
+    context: int
+    pool: PoolRoom
+    has_bytes: int
+
+
+def _open(workload: Workload | Written | None, flags: Mapping[str, Any], style: str) -> _Question:
     pool_bytes = _pool(flags.get("pool"), style)
     if workload is None and flags.get("context") is None and flags.get("max_model_len") is not None:
         flags = {**flags, "context": flags["max_model_len"]}
@@ -88,8 +100,15 @@ def _ask(workload: Workload | Path | str | None, flags: Mapping[str, Any], style
         case = open_deployment(asked, index, None)
     except SpecError as error:
         raise SpecError([asked.written.locate(finding) for finding in error.findings]) from None
-    notes = tuple(asked.written.locate(note) for note in case.notes)
-    return _answer(asked, case, pool_bytes, (*asked.notes, *notes)), case
+    size, stages = case.size(), case.accountant.stage_blocks
+    context = max((item.max_tokens for item in size.classes), default=1)
+    max_len = case.deployment.limits.max_model_len or max(case.model.max_position_embeddings or 1, context)
+    pool = room.describe(case.engine, stages, pool_bytes, max_len, case.accountant.token_ranks)
+    return _Question(asked, case, size, context, pool, room.usable_bytes(case.engine, stages, pool_bytes))
+
+
+def _fits(asked: _Question) -> bool:
+    return asked.pool.needed_bytes <= asked.pool.has_bytes and asked.size.rank_peak_bytes <= asked.has_bytes
 
 
 def _pool(value: Any, style: str) -> int:  # noqa: ANN401
@@ -123,34 +142,30 @@ def _only_deployment(workload: Workload, name: str | None) -> int:
     return names.index(name) if name is not None else 0
 
 
-def _answer(workload: Workload, case: DeploymentCase, pool_bytes: int, notes: tuple[Finding, ...]) -> Fit:
-    size, engine = case.size(), case.engine
-    context = max((item.max_tokens for item in size.classes), default=1)
-    max_len = case.deployment.limits.max_model_len or max(case.model.max_position_embeddings or 1, context)
-    pool = room.describe(engine, case.accountant.stage_blocks, pool_bytes, max_len, case.accountant.token_ranks)
-    has = room.usable_bytes(engine, case.accountant.stage_blocks, pool_bytes)
-    sequences = sum(item.sequences for item in size.classes)
-    fits = pool.needed_bytes <= pool.has_bytes and size.rank_peak_bytes <= has
+def _answer(asked: _Question) -> Fit:
+    size, case = asked.size, asked.case
+    sequences, fits = sum(item.sequences for item in size.classes), _fits(asked)
+    notes = (*asked.workload.notes, *(asked.workload.written.locate(note) for note in case.notes))
     return Fit(
-        workload=workload.name,
+        workload=asked.workload.name,
         deployment=case.deployment.name,
         model=size.model,
         kv_format=size.kv_format,
         engine=EngineLabel(*size.engine),
         verdict="yes" if fits else "no",
         fits=fits,
-        block_size=engine.block_size,
+        block_size=case.engine.block_size,
         sequences=sequences,
-        context=context,
+        context=asked.context,
         needs_bytes=size.rank_peak_bytes,
-        has_bytes=has,
+        has_bytes=asked.has_bytes,
         would_fit=(),
         headroom=(),
         ranges={},
         depends_on=(),
         notes=tuple(dict.fromkeys(notes)),
-        **_pool_figures(case, pool),
-        **_most(case, has, sequences, context, pool.estimated_len),
+        **_pool_figures(case, asked.pool),
+        **_most(case, asked.has_bytes, sequences, asked.context, asked.pool.estimated_len),
     )
 
 

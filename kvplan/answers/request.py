@@ -65,18 +65,20 @@ def read_document(path: Path, name: str) -> Document:
     return read(decode(files.read_bytes(path, name=name), name), name)
 
 
-def build(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str = "python") -> Workload:
+def build(
+    workload: Workload | Written | Path | str | None, flags: Mapping[str, Any], style: str = "python"
+) -> Workload:
     """The workload that is asked about.
 
-    workload: a workload, a Path to one, its text, or None for flags alone.
+    workload: a workload, one as it was written, a Path to one, its text, or None for flags alone.
     flags: the keyword arguments of a verb that are not None; ``set`` is a mapping of path ▸ value.
     style: how flags are shown in findings: python (``batch=32``) or cli (``--batch 32``).
     Raises: SpecError with every finding; TypeError for a workload of another type.
     """
     if workload is None:
         written = _from_flags(flags, style)
-    elif isinstance(workload, Workload):
-        written = workload.written
+    elif isinstance(workload, Workload | Written):
+        written = workload.written if isinstance(workload, Workload) else workload
     elif isinstance(workload, Path | str):
         written = read_written(workload)
     else:
