@@ -189,11 +189,11 @@ def _pool_figures(case: DeploymentCase, pool: PoolRoom) -> dict[str, Any]:
 def _most(case: DeploymentCase, has: int, sequences: int, context: int, admitted_len: int) -> dict[str, Any]:
     """Most sequences of one length, and the longest for as many sequences, each at its fullest."""
     engine, ranks, instances = case.engine, case.accountant.token_ranks, case.served.split.data_parallel
-    groups = room.heaviest_stage(engine, case.accountant.stage_blocks)
+    stages = case.accountant.stage_blocks
     at_once = -(-sequences // instances)
 
     def peak(tokens: int) -> int:
-        return room.sequence_bytes(lambda g, n: engine.peak(g, n, n), groups, tokens, ranks)
+        return room.sequence_bytes(lambda g, n: engine.peak(g, n, n), stages, tokens, ranks)
 
     longest = room.longest(lambda tokens: at_once * peak(tokens) <= has, room.MAX_TOKENS)
     return {"max_sequences": has // peak(context) * instances, "longest_context": min(longest, admitted_len)}

@@ -29,10 +29,15 @@ def pool_blocks(engine: Engine, stages: list[Groups], pool_bytes: int) -> int:
 
 
 def sequence_bytes(
-    function: Callable[[Groups, np.ndarray], np.ndarray], groups: Groups, tokens: int, ranks: int
+    function: Callable[[Groups, np.ndarray], np.ndarray], stages: list[Groups], tokens: int, ranks: int
 ) -> int:
-    """What one sequence of so many tokens takes of a rank's pool, by one of the engine's accountings. [bytes]"""
-    return int(function(groups, np.array([-(-tokens // ranks)], dtype=np.int64))[0])
+    """What one sequence of so many tokens takes of the rank that it takes most of, by one accounting. [bytes]
+
+    The stage whose blocks cost most need not be it: where kinds of layers have blocks of their own, a stage with more
+    full layers grows faster.
+    """
+    length = np.array([-(-tokens // ranks)], dtype=np.int64)
+    return max(int(function(groups, length)[0]) for groups in dict.fromkeys(stages))
 
 
 def heaviest_stage(engine: Engine, stages: list[Groups]) -> Groups:
@@ -48,9 +53,9 @@ def describe(engine: Engine, stages: list[Groups], pool_bytes: int, max_model_le
     """
     groups = heaviest_stage(engine, stages)
     block, blocks = engine.block_bytes(groups), pool_blocks(engine, stages, pool_bytes)
-    needed = sequence_bytes(engine.reserved, groups, max_model_len, ranks)
+    needed = sequence_bytes(engine.reserved, stages, max_model_len, ranks)
     has = max(0, pool_bytes - (engine.null_blocks * block if engine.admits_without_null_blocks else 0))
-    estimated = longest(lambda tokens: sequence_bytes(engine.reserved, groups, tokens, ranks) <= has, MAX_TOKENS)
+    estimated = longest(lambda tokens: sequence_bytes(engine.reserved, stages, tokens, ranks) <= has, MAX_TOKENS)
     return PoolRoom(
         pool_bytes=pool_bytes,
         blocks=blocks,

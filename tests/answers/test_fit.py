@@ -179,9 +179,11 @@ def test_what_the_engine_does_not_admit_is_cured_by_a_shorter_max_model_len() ->
     batch=st.integers(1, 64),
     context=st.integers(1, 200_000),
     gib=st.integers(1, 200),
+    stages=st.integers(1, 7),
 )
-def test_fit_is_the_inverse_of_size(model: str, engine: str, batch: int, context: int, gib: int) -> None:
+def test_fit_is_the_inverse_of_size(model: str, engine: str, batch: int, context: int, gib: int, stages: int) -> None:
     options: dict[str, Any] = {"model": model, "engine": engine, "kv_format": "bf16", "context": context}
+    options["pipeline_parallel"] = stages
     fit = kvplan.fit(pool=gib * GIB, batch=batch, **options)
     assert fit.needs_bytes == kvplan.size(batch=batch, **options).rank_peak_bytes
     assert fit.has_bytes <= fit.blocks * fit.block_bytes <= fit.pool_bytes < (fit.blocks + 1) * fit.block_bytes
@@ -228,3 +230,11 @@ def test_an_ideal_engine_starts_with_any_pool() -> None:
 def test_less_than_the_null_block_is_nothing() -> None:
     fit = kvplan.fit(model="llama-3-8b", context=1000, pool="1MiB", engine="vllm@0.32")
     assert (fit.fits, fit.has_bytes, fit.admission_has_bytes, fit.blocks) == (False, 0, 0, 0)
+
+
+def test_the_stage_that_fills_first_decides_not_the_one_with_the_largest_block() -> None:
+    # Gemma 3 27B in 3 stages: the first two have 21 layers each, the second of them one full layer more.
+    options: dict[str, Any] = {"model": "gemma-3-27b", "context": 8192, "pipeline_parallel": 3, "pool": "40GiB"}
+    most = kvplan.fit(**options).max_sequences
+    assert kvplan.fit(**options, batch=most).fits
+    assert not kvplan.fit(**options, batch=most + 1).fits
