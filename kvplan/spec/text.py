@@ -81,6 +81,8 @@ def build(text: str) -> Built:
     except _StopBuildError:
         pass
     except yaml.MarkedYAMLError as error:
+        if _is_too_deep(error):
+            return build(text[: error.problem_mark.index])
         builder.result.findings.append(_syntax_finding(text, error))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         builder.result.findings.append(
@@ -89,6 +91,15 @@ def build(text: str) -> Built:
     if builder.documents == 0 and not builder.result.findings:
         builder.fault("KV003", "", "the text is empty", Place(1, 1, 1, 1), help="write `kvplan: 1` and the workload")
     return builder.result
+
+
+def _is_too_deep(error: yaml.MarkedYAMLError) -> bool:
+    """Whether the parser gave up at a depth of its own, far beyond MAX_DEPTH, before it told of any opening.
+
+    From libyaml 0.2.6 on it looks ahead for the end of what could be a key; the text up to there is told of as usual.
+    """
+    mark = error.problem_mark
+    return "nesting depth" in str(error.problem) and mark is not None and mark.index > MAX_DEPTH
 
 
 def _events(text: str) -> Iterator[_Event]:
