@@ -1,4 +1,4 @@
-"""pack(): sizes into bins, on arrays: classes of equal sizes, best-fit-decreasing on them, and a lower bound.
+"""pack() and pack_classes(): sizes into bins, on arrays: best-fit-decreasing on classes of equal sizes, and a bound.
 
 Knows integers only, in whatever unit they are (blocks, accelerators). Does not know what a region or a bin is.
 """
@@ -48,10 +48,10 @@ class Runs:
 
 
 @dataclass(frozen=True, eq=False)
-class Packing:
-    """Regions in bins, and how few bins any packing could need.
+class ClassPacking:
+    """Regions, known by their sizes alone, in bins, and how few bins any packing could need.
 
-    runs: the packing, compactly; `bin_of` expands it.
+    runs: the packing, compactly.
     loads: what each bin holds, int64: shape (bins_used,) with equal bins, (b,) with a fleet. [units of the sizes]
     bins_used: bins that hold a region. [bins]
     unplaced: regions without a bin. [regions]
@@ -66,7 +66,6 @@ class Packing:
     unplaced: int
     bound: Bound
     proved_optimal: bool
-    _keys: KeyArray = field(repr=False)
 
     @property
     def lower_bound(self) -> int:
@@ -77,6 +76,13 @@ class Packing:
     def bound_kind(self) -> str:
         """What gave the bound: "l1", "l2" or "dff"."""
         return self.bound.kind
+
+
+@dataclass(frozen=True, eq=False)
+class Packing(ClassPacking):
+    """The packing of an array of regions: it also knows which region is where."""
+
+    _keys: KeyArray = field(repr=False)
 
     @cached_property
     def bin_of(self) -> IntArray:
@@ -113,10 +119,8 @@ class _Bins(NamedTuple):
 
 
 def pack(sizes: IntArray, capacities: SupportsIndex | IntArray, *, strategy: str = "pack") -> Packing:
-    """Regions into few bins, by best-fit-decreasing on classes of equal sizes, with a bound on how few it could be.
+    """Regions into few bins: `pack_classes` of their sizes, and the bin of each region.
 
-    A region goes to the fullest open bin with room, of equally full to the largest, then to the lowest number; where
-    none has room, the largest empty bin opens.
     The same input gives the same output; the order of the regions changes no number but which of equal ones is where.
     Time goes with the distinct sizes and the runs, not with regions × bins; only `bin_of` looks at regions again.
 
@@ -125,39 +129,69 @@ def pack(sizes: IntArray, capacities: SupportsIndex | IntArray, *, strategy: str
     strategy: "pack" is as few bins as possible.
     Raises: TypeError unless int64; ValueError if the strategy is unknown, a size or capacity is negative, a shape is
         not (n,), or a total would pass 2**62.
-    Source: Johnson et al., SIAM J. Computing 3 (1974) 299-325; bounds.py.
     """
     if strategy not in STRATEGIES:
         message = f"unknown strategy `{strategy}`: known are {', '.join(STRATEGIES)}"
         raise ValueError(message)
     sizes = _checked(sizes, "sizes")
     bins, classes = _bins(capacities, sizes.size), _classes(sizes)
-    filled = best_fit(classes.sizes, classes.counts, bins.spans)
+    packed = _packed(classes.sizes, classes.counts, bins)
+    return Packing(**vars(packed), _keys=classes.keys)
+
+
+def pack_classes(sizes: IntArray, counts: IntArray, capacities: SupportsIndex | IntArray) -> ClassPacking:
+    """Regions into few bins, by best-fit-decreasing on classes of equal sizes, with a bound on how few it could be.
+
+    A region goes to the fullest open bin with room, of equally full to the largest, then to the lowest number; where
+    none has room, the largest empty bin opens.
+
+    sizes: int64, shape (d,), 0 or more, in any order; equal ones are one class.
+    counts: regions of each size, int64, shape (d,), 0 or more.
+    capacities: an integer is as many equal bins as needed, an array of int64, shape (b,), is that fleet.
+    Raises: TypeError unless int64; ValueError if a number is negative, shapes differ, or a total would pass 2**62.
+    Source: Johnson et al., SIAM J. Computing 3 (1974) 299-325; bounds.py.
+    """
+    sizes, counts = _checked(sizes, "sizes"), _checked(counts, "counts")
+    if sizes.shape != counts.shape:
+        message = f"there are {sizes.size:,} sizes and {counts.size:,} counts"
+        raise ValueError(message)
+    total = sum(size * count for size, count in zip(sizes.tolist(), counts.tolist(), strict=True))
+    if total >= MAX_INTEGER:
+        message = f"sizes × counts add up to {total:,}, which is 2**62 or more"
+        raise ValueError(message)
+    distinct, places = np.unique(sizes[counts > 0], return_inverse=True)
+    regions = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(regions, places, counts[counts > 0])
+    return _packed(distinct, regions, _bins(capacities, int(counts.sum())))
+
+
+def _packed(sizes: IntArray, counts: IntArray, bins: _Bins) -> ClassPacking:
+    """sizes: distinct, ascending, shape (d,). counts: 1 or more, shape (d,)."""
+    filled = best_fit(sizes, counts, bins.spans)
     used = int(filled.opened[:, 2].sum())
     unplaced = int(filled.counts[filled.firsts == UNPLACED].sum())
     order = np.arange(used, dtype=np.int64) if bins.endless else bins.order
     runs = (filled.sizes, filled.firsts, filled.bins, filled.counts, order)
-    bound, all_fit = _bound(classes, bins, used, unplaced)
-    return Packing(
+    bound, all_fit = _bound(sizes, counts, bins, used, unplaced)
+    return ClassPacking(
         runs=Runs(*(_frozen(column) for column in runs)),
         loads=_frozen(_loads(filled, bins)),
         bins_used=used,
         unplaced=unplaced,
         bound=bound,
         proved_optimal=all_fit and used == bound.bins,
-        _keys=classes.keys,
     )
 
 
-def _bound(classes: _Classes, bins: _Bins, used: int, unplaced: int) -> tuple[Bound, bool]:
+def _bound(sizes: IntArray, counts: IntArray, bins: _Bins, used: int, unplaced: int) -> tuple[Bound, bool]:
     """The bound of the regions that fit the largest bin, and whether those are all placed.
 
     Where they are not, a bound above the fleet is looked for: it proves that there is no room for all.
     """
-    fitting = int(np.searchsorted(classes.sizes, bins.capacities.max(initial=-1), side="right"))
-    all_fit = unplaced == int(classes.counts[fitting:].sum())
+    fitting = int(np.searchsorted(sizes, bins.capacities.max(initial=-1), side="right"))
+    all_fit = unplaced == int(counts[fitting:].sum())
     enough = used if all_fit else bins.capacities.size + 1
-    return lower_bound(classes.sizes[:fitting], classes.counts[:fitting], bins.capacities, enough), all_fit
+    return lower_bound(sizes[:fitting], counts[:fitting], bins.capacities, enough), all_fit
 
 
 def _checked(values: IntArray, what: str) -> IntArray:

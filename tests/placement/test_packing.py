@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvplan.placement.packing import pack
+from kvplan.placement.packing import pack, pack_classes
 
 
 def array_of(*values):
@@ -184,3 +184,53 @@ def test_refusals(sizes, capacities, error, message):
 def test_an_unknown_strategy_is_refused_with_the_known():
     with pytest.raises(ValueError, match="unknown strategy `spread`: known are pack"):
         pack(array_of(1), 10, strategy="spread")
+
+
+def assert_same_but_for_the_regions(classes, packing):
+    for one, other in zip(vars(classes.runs).values(), vars(packing.runs).values(), strict=True):
+        assert one.tolist() == other.tolist()
+    assert classes.loads.tolist() == packing.loads.tolist()
+    for name in ("bins_used", "unplaced", "bound", "lower_bound", "bound_kind", "proved_optimal"):
+        assert getattr(classes, name) == getattr(packing, name)
+
+
+@settings(max_examples=200)
+@given(
+    sizes=sizes_lists,
+    capacities=st.integers(0, 100) | st.integers(0, 2**41) | st.lists(st.integers(0, 100), max_size=10),
+    seed=st.integers(0, 99),
+)
+def test_classes_come_to_the_same_as_their_regions(sizes, capacities, seed):
+    sizes = array_of(*sizes)
+    capacities = capacities if isinstance(capacities, int) else array_of(*capacities)
+    distinct, counts = np.unique(sizes, return_counts=True)
+    places = np.random.default_rng(seed).permutation(distinct.size)
+    assert_same_but_for_the_regions(pack_classes(distinct[places], counts[places], capacities), pack(sizes, capacities))
+
+
+def test_equal_classes_are_one_and_empty_ones_none():
+    assert_same_but_for_the_regions(
+        pack_classes(array_of(3, 9, 3, 4), array_of(2, 0, 1, 1), 10), pack(array_of(3, 3, 3, 4), 10)
+    )
+
+
+def test_classes_of_more_regions_than_memory_holds():
+    packing = pack_classes(array_of(60, 40), array_of(10**14, 10**6), 10**10)
+    assert (packing.bins_used, packing.lower_bound, packing.unplaced) == (600_001, 600_001, 0)
+    assert packing.runs.size.size == 4
+    assert int(packing.loads.sum()) == 6 * 10**15 + 4 * 10**7
+
+
+@pytest.mark.parametrize(
+    ("sizes", "counts", "error", "message"),
+    [
+        (array_of(1, 2), array_of(1), ValueError, "there are 2 sizes and 1 counts"),
+        (array_of(1), array_of(-1), ValueError, "counts cannot be negative: -1 at 0"),
+        (array_of(2**40), array_of(2**22), ValueError, r"sizes × counts add up to 4,611,686,018,427,387,904"),
+        (array_of(0, 0), array_of(2**61, 2**61), ValueError, "counts add up to"),
+        (array_of(1), np.ones(1), TypeError, "counts are float64, not int64"),
+    ],
+)
+def test_refused_classes(sizes, counts, error, message):
+    with pytest.raises(error, match=message):
+        pack_classes(sizes, counts, 10)
