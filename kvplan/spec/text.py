@@ -81,8 +81,8 @@ def build(text: str) -> Built:
     except _StopBuildError:
         pass
     except yaml.MarkedYAMLError as error:
-        if _is_too_deep(error):
-            return build(text[: error.problem_mark.index])
+        if depth_at := _too_deep_at(error):
+            return build(text[:depth_at])
         builder.result.findings.append(_syntax_finding(text, error))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         builder.result.findings.append(
@@ -93,13 +93,13 @@ def build(text: str) -> Built:
     return builder.result
 
 
-def _is_too_deep(error: yaml.MarkedYAMLError) -> bool:
-    """Whether the parser gave up at a depth of its own, far beyond MAX_DEPTH, before it told of any opening.
+def _too_deep_at(error: yaml.MarkedYAMLError) -> int:
+    """Where the parser gave up at a depth of its own, far beyond MAX_DEPTH, before it told of any opening; else 0.
 
     From libyaml 0.2.6 on it looks ahead for the end of what could be a key; the text up to there is told of as usual.
     """
     mark = error.problem_mark
-    return "nesting depth" in str(error.problem) and mark is not None and mark.index > MAX_DEPTH
+    return mark.index if mark is not None and "nesting depth" in str(error.problem) else 0
 
 
 def _events(text: str) -> Iterator[_Event]:
