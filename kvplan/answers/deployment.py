@@ -28,7 +28,7 @@ class DeploymentCase:
         self.served = served
         self.rank = rank
         self.deviations = NormalDist().inv_cdf(quantile)
-        self.accountant = Accountant(engine, served)
+        self.accountant = Accountant(engine, served, deployment.replicas.number or 1)
         self.classes: list[tuple[RequestClass, Sequences, Accounts]] = []
         self.notes: list[Finding] = []
 
@@ -77,6 +77,11 @@ class DeploymentCase:
         """Who set the format, and that the engine stores another where it does."""
         stored, asked = self.accountant.kv, self.served
         return asked.kv_source if stored == asked.kv else f"stored by {self.engine.name} in place of {asked.kv.name}"
+
+    def stage_bytes(self, measure: str) -> list[int]:
+        """A measure of one rank of each pipeline stage, at the planning quantile. [bytes]"""
+        stages = self._stages([accounts for _, _, accounts in self.classes])
+        return [stage[measure].at(self.deviations) for stage in stages]
 
     def _stages(self, everything: list[Accounts]) -> list[dict[str, Total]]:
         count = len(self.accountant.parts)

@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from kvplan import units
 from kvplan.answers import request
-from kvplan.answers.deployment import DeploymentCase
-from kvplan.answers.fit_result import Fit, Headroom
-from kvplan.answers.opening import open_deployment
-from kvplan.answers.remedies import headroom, search
-from kvplan.answers.size_result import DeploymentSize, EngineLabel
-from kvplan.errors import SpecError
-from kvplan.findings import Finding
+from kvplan.answers.fit_question import Question, Ranks, open_question
+from kvplan.answers.fit_result import Fit, Headroom, Remedy, ends
+from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, first, headroom, least, model_len, most, percents
+from kvplan.answers.size_result import EngineLabel
 from kvplan.footprint import room
-from kvplan.footprint.engines.engine import PoolRoom
+from kvplan.spec.facts import judge, scenarios
 from kvplan.spec.workload import Workload
-from kvplan.spec.workload_reader import Written
 
-_MAX_POOL = 1 << 60
+_RANGED = (
+    "reserve_bytes", "pool_bytes", "blocks", "tokens", "max_concurrency", "max_sequences", "longest_context",
+    "has_bytes", "hbm_bytes", "room_bytes",
+)  # fmt: skip
 
 
 def fit(
     workload: Workload | Path | str | None = None,
     *,
-    pool: int | str,
+    pool: int | str | None = None,
+    system: str | None = None,
+    memory_fraction: float | str | None = None,
+    reserve: str | None = None,
+    weights: str | None = None,
     model: str | Path | Mapping[str, Any] | None = None,
     batch: int | str | None = None,
     context: int | str | None = None,
@@ -49,6 +51,9 @@ def fit(
     """Whether a workload fits the KV pool of a rank, and how much more or less would.
 
     pool: the pool of one rank, as the engine has it after weights and reserve: bytes, or a text like ``48.66GiB``.
+    system: in its place, a system of the catalog; ``memory_fraction`` (``92%``), ``reserve`` (``3GiB``) and ``weights``
+        (``fp8``, or the bytes of a rank) say what the pool is left of. A workload's own fleet stands in where neither
+        is given.
     The rest are the flags of ``size``. Raises: as ``size``.
     """
     flags = {name: value for name, value in locals().items() if name != "workload" and value is not None}
@@ -58,142 +63,141 @@ def fit(
 def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Fit:
     """As ``fit``, with the flags as a mapping and shown in findings as they were given."""
     source = request.read_written(workload) if isinstance(workload, Path | str) else workload
-    question = _open(source, flags, style)
-    result, one_class = _answer(question), len(question.case.classes) == 1
+    question = open_question(source, flags, style)
 
     def fits_with(changes: Mapping[str, Any]) -> bool:
-        return _fits(_open(source, {**flags, **changes}, style))
+        """At the safe end of the facts."""
+        changed = open_question(source, {**flags, **changes}, style)
+        return changed.at(scenarios(changed.facts).low).fits
 
+    result = _answer(question, request.changes(flags))
+    one_class = len(question.case.classes) == 1
     if result.fits:
-        found = headroom(fits_with, result.sequences, result.context, one_class=one_class)
+        found = headroom(fits_with, result.sequences, result.context) if one_class else ()
         return replace(result, headroom=(*found, Headroom("pool", result.has_bytes / max(1, result.needs_bytes))))
-    remedies = search(
-        fits_with,
-        sequences=result.sequences,
-        context=result.context,
-        tensor_parallel=question.case.served.split.tensor_parallel,
-        pool_bytes=result.pool_bytes,
-        max_model_len=0 if result.admission_needs_bytes <= result.admission_has_bytes else result.max_model_len,
-        one_class=one_class,
-    )
-    return replace(result, would_fit=remedies)
+    return replace(result, would_fit=_would_fit(question, result, fits_with, one_class=one_class))
 
 
-class _Question(NamedTuple):
-    """What is asked: a deployment opened and counted, and the pool of its ranks as the engine sees it."""
-
-    workload: Workload
-    case: DeploymentCase
-    size: DeploymentSize
-    context: int
-    pool: PoolRoom
-    has_bytes: int
-
-
-def _open(workload: Workload | Written | None, flags: Mapping[str, Any], style: str) -> _Question:
-    pool_bytes = _pool(flags.get("pool"), style)
-    if workload is None and flags.get("context") is None and flags.get("max_model_len") is not None:
-        flags = {**flags, "context": flags["max_model_len"]}
-    asked = request.build(workload, flags, style)
-    index = _only_deployment(asked, flags.get("deployment"))
-    try:
-        case = open_deployment(asked, index, None)
-    except SpecError as error:
-        raise SpecError([asked.written.locate(finding) for finding in error.findings]) from None
-    size, stages = case.size(), case.accountant.stage_blocks
-    context = max((item.max_tokens for item in size.classes), default=1)
-    max_len = case.deployment.limits.max_model_len or max(case.model.max_position_embeddings or 1, context)
-    pool = room.describe(case.engine, stages, pool_bytes, max_len, case.accountant.token_ranks)
-    return _Question(asked, case, size, context, pool, room.usable_bytes(case.engine, stages, pool_bytes))
-
-
-def _fits(asked: _Question) -> bool:
-    return asked.pool.needed_bytes <= asked.pool.has_bytes and asked.size.rank_peak_bytes <= asked.has_bytes
-
-
-def _pool(value: Any, style: str) -> int:  # noqa: ANN401
-    """A rank's pool from a flag; a number is bytes. [bytes]"""
-    try:
-        return _pool_bytes(value)
-    except units.UnitError as error:
-        words = {"pool": (None, f"--pool {value}" if style == "cli" else f"pool={value!r}")}
-        document = request.flags_document(words, style)
-        raise SpecError([document.source.locate(Finding("KV009", "pool", str(error), help=error.help))]) from None
-
-
-def _pool_bytes(value: Any) -> int:  # noqa: ANN401
-    if isinstance(value, str):
-        count = units.parse_measured_bytes(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        count = value
+def _would_fit(question: Question, result: Fit, ask: Any, *, one_class: bool) -> tuple[Remedy, ...]:  # noqa: ANN401
+    """The least change of each knob that alone makes it fit."""
+    found: list[Remedy] = []
+    if one_class:
+        found += most(ask, "batch", result.sequences) + most(ask, "context", result.context)
+    if result.admission_needs_bytes > result.admission_has_bytes:
+        found += model_len(ask, result.context, result.max_model_len)
+    limit = question.case.deployment.limits.max_num_seqs
+    if limit is not None and limit * question.instances < question.sequences:
+        found += first(ask, "max_num_seqs", [-(-question.sequences // question.instances)])
+    tensor = question.case.served.split.tensor_parallel
+    found += first(ask, "kv_format", FORMATS)
+    found += first(ask, "tensor_parallel", (tensor * factor for factor in FACTORS))
+    if question.memory is None:
+        pool = max(1, question.pool_bytes >> 20)
+        found += [Remedy("pool", int(item.value)) for item in least(ask, "pool", pool, pool << 20, 1 << 20)]
     else:
-        raise units.UnitError(f"{value!r} is no number of bytes", "write 48.66 GiB, or whole bytes")
-    if not 0 <= count < _MAX_POOL:
-        raise units.UnitError("a rank's pool is 0 bytes to 1 EiB", "write what one rank has, such as 48.66 GiB")
-    return count
+        found += first(ask, "memory_fraction", percents(float(question.memory.fraction)))
+        if question.case.deployment.weights.kind == "auto":
+            found += first(ask, "weights", WEIGHTS)
+    return tuple(found)
 
 
-def _only_deployment(workload: Workload, name: str | None) -> int:
-    names = [deployment.name for deployment in workload.deployments]
-    if name is None and len(names) > 1:
-        message = "there are several deployments: a pool is one deployment's"
-        help = f"give --deployment with one of {', '.join(names)}"
-        raise SpecError([workload.written.locate(Finding("KV018", "deployments", message, help=help))])
-    return names.index(name) if name is not None else 0
-
-
-def _answer(asked: _Question) -> Fit:
-    size, case = asked.size, asked.case
-    sequences, fits = sum(item.sequences for item in size.classes), _fits(asked)
-    notes = (*asked.workload.notes, *(asked.workload.written.locate(note) for note in case.notes))
+def _answer(question: Question, changes: Mapping[str, str]) -> Fit:
+    """The figures at the safe end, and their ranges."""
+    case, facts = question.case, question.facts
+    safe, nominal, best = (question.at(values) for values in scenarios(facts))
+    judgement = judge(lambda values: question.at(values).fits, facts)
+    figures = _figures(question, safe)
+    open_facts = any(fact.low < fact.high for fact in facts.values())
+    notes = (*question.workload.notes, *(question.workload.written.locate(note) for note in case.notes))
     return Fit(
-        workload=asked.workload.name,
+        workload=question.workload.name,
         deployment=case.deployment.name,
-        model=size.model,
-        kv_format=size.kv_format,
-        engine=EngineLabel(*size.engine),
-        verdict="yes" if fits else "no",
-        fits=fits,
-        block_size=case.engine.block_size,
-        sequences=sequences,
-        context=asked.context,
-        needs_bytes=size.rank_peak_bytes,
-        has_bytes=asked.has_bytes,
+        model=case.model.name,
+        kv_format=case.accountant.kv.name,
+        engine=EngineLabel(case.engine.name, case.engine.version, case.engine.evidence),
+        verdict=judgement.verdict,
+        fits=judgement.verdict == "yes",
+        sequences=question.sequences,
+        context=question.context,
+        max_model_len=question.max_model_len,
         would_fit=(),
         headroom=(),
-        ranges={},
-        depends_on=(),
+        ranges=_ranges(figures, _figures(question, nominal), _figures(question, best)) if open_facts else {},
+        depends_on=judgement.depends_on,
         notes=tuple(dict.fromkeys(notes)),
-        **_pool_figures(case, asked.pool),
-        **_most(case, asked.has_bytes, sequences, asked.context, asked.pool.estimated_len),
+        set=changes,
+        **_memory(question),
+        **figures,
     )
 
 
-def _pool_figures(case: DeploymentCase, pool: PoolRoom) -> dict[str, Any]:
-    """The pool as the engine sees it."""
-    log = case.engine.log(pool)
+def _memory(question: Question) -> dict[str, Any]:
+    """Where the pool comes from."""
+    memory, system = question.memory, question.system
+    if memory is None or system is None:
+        return {
+            "system": "", "weights_bytes": 0, "weights_source": "", "memory_fraction": 0.0, "fraction_source": "",
+            "reserve_source": "",
+        }  # fmt: skip
     return {
-        "pool_bytes": pool.pool_bytes,
-        "block_bytes": case.engine.block_bytes(room.heaviest_stage(case.engine, case.accountant.stage_blocks)),
-        "blocks": pool.blocks,
-        "tokens": log.printed,
-        "tokens_by_definition": {"blocks": log.by_blocks, "concurrency": log.by_concurrency},
-        "max_model_len": pool.max_model_len,
-        "max_concurrency": pool.concurrency,
-        "admission_needs_bytes": pool.needed_bytes,
-        "admission_has_bytes": pool.has_bytes,
-        "log_lines": log.lines,
+        "system": system.name,
+        "weights_bytes": memory.weights_bytes,
+        "weights_source": memory.weights_source,
+        "memory_fraction": float(memory.fraction),
+        "fraction_source": memory.fraction_source,
+        "reserve_source": memory.reserve_source,
     }
 
 
-def _most(case: DeploymentCase, has: int, sequences: int, context: int, admitted_len: int) -> dict[str, Any]:
+def _ranges(*scenario: Mapping[str, Any]) -> dict[str, dict[str, int | float]]:
+    """Figures that differ between the ends of the facts, as numbers in order."""
+    found = {name: ends(*(figures[name] for figures in scenario)) for name in _RANGED}
+    return {name: item for name, item in found.items() if item["low"] != item["high"]}
+
+
+def _figures(question: Question, ranks: Ranks) -> dict[str, Any]:
+    """The pool as the engine sees it, and what goes into it."""
+    engine, start = question.case.engine, question.start_up(ranks)
+    log = engine.log(start)
+    memory = ranks.memory
+    return {
+        "hbm_bytes": memory.total_bytes if memory else 0,
+        "room_bytes": memory.budget_bytes if memory else 0,
+        "reserve_bytes": memory.reserve_bytes if memory else 0,
+        "pool_bytes": start.pool_bytes,
+        "block_bytes": max(engine.block_bytes(pool.groups) for pool in ranks.pools),
+        "block_size": engine.block_size,
+        "blocks": start.blocks,
+        "tokens": log.printed,
+        "tokens_by_definition": {"blocks": log.by_blocks, "concurrency": log.by_concurrency},
+        "max_concurrency": start.concurrency,
+        "needs_bytes": ranks.needs_bytes,
+        "has_bytes": ranks.has_bytes,
+        "admission_needs_bytes": start.needed_bytes,
+        "admission_has_bytes": start.has_bytes,
+        "log_lines": log.lines,
+        **_most(question, ranks, start.estimated_len),
+    }
+
+
+def _most(question: Question, ranks: Ranks, admitted_len: int) -> dict[str, int]:
     """Most sequences of one length, and the longest for as many sequences, each at its fullest."""
-    engine, ranks, instances = case.engine, case.accountant.token_ranks, case.served.split.data_parallel
-    stages = case.accountant.stage_blocks
-    at_once = -(-sequences // instances)
+    engine, token_ranks, instances = question.case.engine, question.case.accountant.token_ranks, question.instances
+    at_once = -(-question.sequences // instances)
+    has = room.usable_bytes(engine, ranks.pools)
+    stages = dict.fromkeys((pool.groups, room_) for pool, room_ in zip(ranks.pools, has, strict=True))
 
-    def peak(tokens: int) -> int:
-        return room.sequence_bytes(lambda g, n: engine.peak(g, n, n), stages, tokens, ranks)
+    def hold(tokens: int) -> int:
+        """Sequences of so many tokens that an instance holds."""
+        return min(
+            room_ // room.sequence_bytes(lambda g, n: engine.peak(g, n, n), groups, tokens, token_ranks)
+            for groups, room_ in stages
+        )
 
-    longest = room.longest(lambda tokens: at_once * peak(tokens) <= has, room.MAX_TOKENS)
-    return {"max_sequences": has // peak(context) * instances, "longest_context": min(longest, admitted_len)}
+    longest = room.longest(lambda tokens: hold(tokens) >= at_once, room.MAX_TOKENS)
+    limit = question.case.deployment.limits.max_num_seqs
+    held = hold(question.context)
+    return {
+        "max_sequences": (held if limit is None else min(held, limit)) * instances,
+        "longest_context": min(longest, admitted_len),
+    }

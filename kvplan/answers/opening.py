@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from kvplan import files
@@ -55,6 +55,11 @@ def open_deployment(workload: Workload, index: int, rank: int | None) -> Deploym
     for _, request in requests:
         case.add(request)
     return case
+
+
+def deployment_paths(workload: Workload, index: int) -> dict[str, str]:
+    """Where keys of a deployment stand in the workload, for findings."""
+    return {item.name: workload.written.deployment_path(index, item.name) for item in fields(Deployment)}
 
 
 def _is_flag(workload: Workload, index: int, key: str) -> bool:
@@ -115,9 +120,10 @@ def _rank_refusal(deployment: Deployment, rank: int | None) -> list[Finding]:
 def _too_many(workload: Workload, index: int, requests: list[RequestClass]) -> list[Finding]:
     """More sequences at once than the engine's own limit lets all instances hold."""
     deployment = workload.deployments[index]
-    limit, instances = deployment.limits.max_num_seqs, deployment.data_parallel
+    limit = deployment.limits.max_num_seqs
+    instances = deployment.data_parallel * (deployment.replicas.number or 1)
     sequences = sum(request.sequences for request in requests)
-    if limit is None or sequences <= limit * instances:
+    if limit is None or sequences <= limit * instances or workload.fleet:  # with a fleet it is a matter of seats
         return []
     at_once = f"max_num_seqs {limit:,}" + (f" × {instances} instances" if instances > 1 else "")
     message = f"{sequences:,} sequences at once are more than {at_once}"

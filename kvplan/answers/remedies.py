@@ -1,8 +1,8 @@
-"""What alone would make it fit, and what is left: one search for every verb. Each answer was asked and did fit."""
+"""What alone would make it fit, and what is left: searches that verbs share. Each answer was asked and did fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kvplan.answers.fit_result import Headroom, Remedy
@@ -11,53 +11,9 @@ from kvplan.footprint.room import MAX_TOKENS, longest
 
 Ask = Callable[[Mapping[str, Any]], bool]  # flags that are changed ▸ whether it fits then
 
-_FORMATS = ("fp8_e4m3", "nvfp4")  # what a 16-bit cache may become, the larger first
-_RANKS = (2, 4, 8, 16, 32, 64)
-
-
-def search(
-    ask: Ask,
-    *,
-    sequences: int,
-    context: int,
-    tensor_parallel: int,
-    pool_bytes: int,
-    max_model_len: int,
-    one_class: bool,
-) -> tuple[Remedy, ...]:
-    """The least change of each knob that alone makes it fit.
-
-    ask: whether it fits with some flags changed; a refusal counts as no.
-    max_model_len: what the engine does not admit; 0 where it does. [tokens]
-    one_class: whether ``batch`` and ``context`` mean one class of requests; with several they are left alone.
-    """
-    found: list[Remedy] = []
-    if one_class:
-        fewer = longest(lambda count: holds(ask, {"batch": count}), sequences)
-        shorter = longest(lambda tokens: holds(ask, {"context": tokens}), context)
-        found += [Remedy("batch", fewer)] if fewer else []
-        found += [Remedy("context", shorter)] if shorter else []
-    shorter = _longest_model_len(ask, context, max_model_len) if max_model_len else 0
-    found += [Remedy("max_model_len", shorter)] if shorter else []
-    formats = (Remedy("kv_format", name) for name in _FORMATS if holds(ask, {"kv_format": name}))
-    ranks = (
-        Remedy("tensor_parallel", tensor_parallel * factor)
-        for factor in _RANKS
-        if holds(ask, {"tensor_parallel": tensor_parallel * factor})
-    )
-    found += [remedy for remedy in (next(formats, None), next(ranks, None)) if remedy]
-    more = _least_pool(ask, pool_bytes)
-    return (*found, Remedy("pool", more)) if more else tuple(found)
-
-
-def headroom(ask: Ask, sequences: int, context: int, *, one_class: bool) -> tuple[Headroom, ...]:
-    """How many times the sequences, and the context, of one class still fit; nothing for several classes."""
-    if not one_class:
-        return ()
-    more = longest(lambda count: holds(ask, {"batch": count}), MAX_TOKENS)
-    longer = longest(lambda tokens: holds(ask, {"context": tokens}), MAX_TOKENS)
-    found = (Headroom("batch", more / max(1, sequences)), Headroom("context", longer / context))
-    return tuple(item for item in found if item.factor >= 1)
+FORMATS = ("fp8_e4m3", "nvfp4")  # what a 16-bit cache may become, the larger first
+WEIGHTS = ("fp8", "int4")  # what weights may be loaded in, the larger first
+FACTORS = (2, 4, 8, 16, 32, 64)
 
 
 def holds(ask: Ask, changes: Mapping[str, Any]) -> bool:
@@ -68,30 +24,55 @@ def holds(ask: Ask, changes: Mapping[str, Any]) -> bool:
         return False
 
 
-def _longest_model_len(ask: Ask, context: int, most: int) -> int:
+def most(ask: Ask, knob: str, limit: int) -> list[Remedy]:
+    """The largest number of 1 to ``limit`` that fits; nothing where none does."""
+    found = longest(lambda number: holds(ask, {knob: number}), limit)
+    return [Remedy(knob, found)] if found else []
+
+
+def first(ask: Ask, knob: str, values: Iterable[int | str]) -> list[Remedy]:
+    """The first of some values that fits; nothing where none does."""
+    return next(([Remedy(knob, value)] for value in values if holds(ask, {knob: value})), [])
+
+
+def least(ask: Ask, knob: str, begin: int, limit: int, step: int = 1) -> list[Remedy]:
+    """The least multiple of ``step`` from ``begin`` to ``limit`` steps that fits, by doubling and bisection.
+
+    begin: in steps, known not to fit or not asked.
+    """
+    high = max(1, begin)
+    while not holds(ask, {knob: high * step}):
+        if high >= limit:
+            return []
+        high = min(limit, high * 2)
+    low = high // 2 if high > begin else begin - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(ask, {knob: middle * step}) else (middle, high)
+    return [Remedy(knob, high * step)]
+
+
+def percents(begin: float) -> list[str]:
+    """Shares of memory above one, as texts; an engine that takes all of it leaves nothing for others."""
+    return [f"{percent}%" for percent in range(int(begin * 100) + 1, 100)]
+
+
+def model_len(ask: Ask, context: int, asked: int) -> list[Remedy]:
     """The longest max_model_len that fits, whether the context follows it or is a length of its own. [tokens]"""
 
     def fits(tokens: int) -> bool:
         return holds(ask, {"max_model_len": tokens})
 
-    found = longest(fits, most)
-    if found or context > most:
-        return found
-    beyond = longest(lambda more: fits(context - 1 + more), most - context + 1)
-    return context - 1 + beyond if beyond else 0
+    found = longest(fits, asked)
+    if not found and context <= asked:
+        beyond = longest(lambda more: fits(context - 1 + more), asked - context + 1)
+        found = context - 1 + beyond if beyond else 0
+    return [Remedy("max_model_len", found)] if found else []
 
 
-def _least_pool(ask: Ask, pool_bytes: int) -> int:
-    """The least pool, in whole MiB, that fits; 0 if not even 2**20 times as much does. [bytes]"""
-    step = 1 << 20
-    least = max(1, pool_bytes // step)
-    high = least
-    while not holds(ask, {"pool": high * step}):
-        high *= 2
-        if high > least << 20:
-            return 0
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(ask, {"pool": middle * step}) else (middle, high)
-    return high * step
+def headroom(ask: Ask, sequences: int, context: int) -> tuple[Headroom, ...]:
+    """How many times the sequences, and the context, of the one class of requests still fit."""
+    more = longest(lambda count: holds(ask, {"batch": count}), MAX_TOKENS)
+    longer = longest(lambda tokens: holds(ask, {"context": tokens}), MAX_TOKENS)
+    found = (Headroom("batch", more / max(1, sequences)), Headroom("context", longer / context))
+    return tuple(item for item in found if item.factor >= 1)

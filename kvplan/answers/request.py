@@ -17,7 +17,8 @@ from kvplan.spec.tree import MAX_DIGITS, Document, Tree, decode, flag_document, 
 from kvplan.spec.workload import Workload
 from kvplan.spec.workload_reader import Written, canonical, read_workload, split_path
 
-TEXT_FLAGS = ("model", "engine", "kv_format")
+TEXT_FLAGS = ("model", "engine", "kv_format", "system", "topology")
+FLEET_FLAGS = {"system": "system", "count": "fleet[0].count"}
 DEPLOYMENT_FLAGS = {
     "model": "model",
     "engine": "engine",
@@ -30,6 +31,11 @@ DEPLOYMENT_FLAGS = {
     "max_model_len": "limits.max_model_len",
     "max_num_seqs": "limits.max_num_seqs",
     "max_num_batched_tokens": "limits.max_num_batched_tokens",
+    "memory_fraction": "memory.fraction",
+    "reserve": "memory.reserve",
+    "weights": "weights",
+    "replicas": "replicas",
+    "topology": "topology",
 }
 
 
@@ -121,6 +127,11 @@ def _with_flags(written: Written, flags: Mapping[str, Any], style: str) -> Writt
         index = _deployment_index(written, flags, given[0], style)
         for name in given:
             written = _with_deployment_flag(written, index, name, flags[name], style)
+    for name, path in FLEET_FLAGS.items():
+        if flags.get(name) is not None:
+            document = flags_document({path: (None, _words(name, flags[name], style))}, style)
+            replaced = ("fleet",) if name == "system" else ()
+            written = written.with_value(path, _value(name, flags[name], style), document, replaced)
     for name, key in (("batch", "sequences"), ("context", "context")):
         if flags.get(name) is not None:
             _one_class(written, name, style)

@@ -12,7 +12,8 @@ from kvplan.report.findings.text import full_text
 from kvplan.report.formats.data import json_text
 from kvplan.version import VERSION
 
-EXIT_FINDINGS, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 70, 130
+EXIT_FINDINGS, EXIT_USAGE, EXIT_UNDECIDED, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
+VERDICT_CODES = {"yes": 0, "no": EXIT_FINDINGS, "depends": EXIT_UNDECIDED}
 
 
 class ReaderGoneError(Exception):

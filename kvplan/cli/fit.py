@@ -8,8 +8,12 @@ from kvplan.cli import options
 
 
 def fit(
-    pool: options.Pool,
     workload: options.Workload = None,
+    pool: options.Pool = None,
+    system: options.System = None,
+    memory_fraction: options.MemoryFraction = None,
+    reserve: options.Reserve = None,
+    weights: options.Weights = None,
     model: options.Model = None,
     batch: options.Batch = None,
     context: options.Context = None,
@@ -29,14 +33,17 @@ def fit(
     deployment: options.Deployment = None,
     format_: options.Format = None,
 ) -> None:
-    """Whether a workload fits a rank's KV pool, and what alone would make it fit. Exit code 1 if it does not.
+    """Whether a workload fits a rank, and what alone would make it fit. Exit code 1 if not, 3 if it depends.
+
+    The room is --pool, or what a system leaves: --system, or the workload's own fleet.
 
     \b
+    kvplan fit --model llama-3.1-70b --tensor-parallel 8 --system al128 --batch 64 --context 128Ki
     kvplan fit --model llama-3.1-8b --context 128Ki --pool 56.21GiB --engine vllm@0.31
     kvplan fit workloads/long-context-70b.yaml --pool 100GiB
     """
     from kvplan.answers.fit import answer
-    from kvplan.cli import output, pairs
+    from kvplan.cli import failures, output, pairs
     from kvplan.report.sheets.fit import fit_sheet
 
     values = dict(locals())
@@ -45,4 +52,4 @@ def fit(
     flags |= {"engine_options": pairs.split(engine_option, "--engine-option"), "set": pairs.split(set_, "--set")}
     result = answer(workload, flags, "cli")
     output.write(result, lambda: fit_sheet(result), format_)
-    raise typer.Exit(0 if result.fits else 1)
+    raise typer.Exit(failures.VERDICT_CODES[result.verdict])

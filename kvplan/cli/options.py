@@ -51,5 +51,22 @@ Engine = Annotated[str | None, typer.Option(help="paged, or vllm@0.32.", metavar
 EngineOption = Annotated[
     list[str] | None, typer.Option(help="Tell the engine something. Repeatable.", metavar="KEY=VALUE")
 ]
-Pool = Annotated[str, typer.Option(help="A rank's KV pool, after weights and reserve: 48.66GiB.", metavar="BYTES")]
+Pool = Annotated[
+    str | None, typer.Option(help="A rank's KV pool, after weights and reserve: 48.66GiB.", metavar="BYTES")
+]
+System = Annotated[str | None, typer.Option(help="A system of the catalog, such as al128.", metavar="NAME")]
+MemoryFraction = Annotated[
+    str | None, typer.Option(help="Share of memory that the engine takes (default: its own).", metavar="SHARE")
+]
+Reserve = Annotated[
+    str | None, typer.Option(help="Memory of a rank beside weights and KV (default: assumed).", metavar="BYTES")
+]
+Weights = Annotated[
+    str | None, typer.Option(help="Weights of a rank in bytes, or the format they are loaded in.", metavar="WEIGHTS")
+]
+Count = Annotated[str | None, typer.Option(help="Racks, servers or pods of the system.", metavar="N")]
+Replicas = Annotated[str | None, typer.Option(help="Copies of the model: a number, or auto.", metavar="N")]
+Topology = Annotated[
+    str | None, typer.Option(help="A seat inside one native group: required or preferred.", metavar="TOPOLOGY")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Show each factor and its source.")]

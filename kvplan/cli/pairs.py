@@ -12,7 +12,10 @@ SIZE_FLAGS = (
     "data_parallel", "context_parallel", "decode_context_parallel", "max_model_len", "max_num_seqs",
     "max_num_batched_tokens", "engine", "deployment",
 )  # fmt: skip
-FIT_FLAGS = ("pool", *(name for name in SIZE_FLAGS if name != "pipeline_rank"))
+_ROOM_FLAGS = ("system", "memory_fraction", "reserve", "weights")
+_WORKLOAD_FLAGS = tuple(name for name in SIZE_FLAGS if name != "pipeline_rank")
+FIT_FLAGS = ("pool", *_ROOM_FLAGS, *_WORKLOAD_FLAGS)
+PLACE_FLAGS = ("count", "replicas", "topology", *_ROOM_FLAGS, *_WORKLOAD_FLAGS)
 
 
 def split(items: Sequence[str] | None, flag: str) -> dict[str, str]:

@@ -48,10 +48,10 @@ class Accounts(NamedTuple):
 class Accountant:
     """Counts classes of one deployment; everything that does not depend on a class is worked out once."""
 
-    def __init__(self, engine: Engine, served: Served) -> None:
+    def __init__(self, engine: Engine, served: Served, replicas: int = 1) -> None:
         split = served.split
         self.engine = engine
-        self.split = split
+        self.instances = split.data_parallel * replicas
         self.kv = engine.kv(served)
         self.layers = engine.layers(served)
         self.parts = stage_slices(len(self.layers), split.pipeline_parallel)
@@ -73,8 +73,8 @@ class Accountant:
         """Every total of one class."""
         shared = prefix if self.engine.shares_prefixes else SharedPrefix()
         count = sequences.count
-        fullest = instance_sequences(count, self.split.data_parallel)
-        copies = min(shared.count * self.split.data_parallel, count)
+        fullest = instance_sequences(count, self.instances)
+        copies = min(shared.count * self.instances, count)
         parts = list(zip(self.stage_layers, self.stage_blocks, strict=True))
         alike = {part: self._rank(*part, sequences, shared, fullest, min(shared.count, fullest)) for part in set(parts)}
         every_stage = {part: self._rank(*part, sequences, shared, count, copies) for part in set(parts)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from kvplan.findings import Finding
 from kvplan.spec.formats import KVFormat
@@ -31,6 +32,7 @@ class Model:
     weights: the tensors of its text part; None where the config leaves out a size that the count needs.
     weight_storage: how the checkpoint stores them; None where its scheme is not known.
     weights_missing: why either is None; empty where both are there.
+    config_path: the config.json, beside which an index may say the size of the checkpoint; None where there is no file.
     notes: what was taken from class defaults, and the like.
     """
 
@@ -50,4 +52,5 @@ class Model:
     weights: WeightShape | None = None
     weight_storage: WeightStorage | None = None
     weights_missing: str = "nothing says what tensors it has"
+    config_path: Path | None = None
     notes: tuple[Finding, ...] = ()

@@ -111,4 +111,4 @@ def _read_file(file: Path, name: str, path: str, roots: Sequence[Path]) -> Model
             raise SpecError([document.source.locate(finding) for finding in reading.findings])
         return replace(model, source=name)
     stem = file.resolve().parent.name if file.name == "config.json" else file.stem
-    return read_config(document, stem)
+    return replace(read_config(document, stem), config_path=file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -84,8 +85,9 @@ def _read_sources(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN4
 _SOURCE = Reads("words, or a list of ids", _read_sources)
 
 
+@cache
 def _written_fact(unit: str) -> type[Any]:
-    """The keys of a fact of one unit."""
+    """The keys of a fact of one unit; made when first read, for a start without systems costs nothing then."""
     figure = Figure(unit)
 
     @dataclass(frozen=True, kw_only=True)
@@ -101,13 +103,13 @@ def _written_fact(unit: str) -> type[Any]:
     return WrittenFact
 
 
-_WRITTEN = {unit: _written_fact(unit) for unit in sorted({kind.unit for kind in FACTS.values()})}
-
-
 def _read_fact(name: str, tree: Tree, path: str, reading: Reading, *, gaps: bool) -> Any:  # noqa: ANN401
-    """One fact, or a gap where gaps may stand."""
+    """One fact, or a gap where gaps may stand; a plain number is one that is assumed."""
     kind = FACTS[name]
-    written = Spec(_WRITTEN[kind.unit], "a mapping like {value: …, status: measured, source: our run}").read(
+    if isinstance(tree, str | int | Decimal) and not isinstance(tree, bool):
+        value = Figure(kind.unit).read(tree, path, reading)
+        return INVALID if value is INVALID else _plain_fact(kind, value)
+    written = Spec(_written_fact(kind.unit), "a mapping like {value: …, status: measured, source: our run}").read(
         tree, path, reading
     )
     if written is INVALID:
@@ -116,6 +118,10 @@ def _read_fact(name: str, tree: Tree, path: str, reading: Reading, *, gaps: bool
     if gaps and written.status in _GAPS and numbers == [None] * 4:
         return Gap(written.status, written.source, written.note)
     return _fact(kind, written, path, reading)
+
+
+def _plain_fact(kind: FactKind, value: Fraction) -> Fact:
+    return Fact(value, value, value, kind.unit, "assumed", "given", more_is_better=kind.more_is_better)
 
 
 def _fact(kind: FactKind, written: Any, path: str, reading: Reading) -> Any:  # noqa: ANN401

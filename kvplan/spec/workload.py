@@ -8,10 +8,13 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kvplan.findings import Finding, join_path
+from kvplan.spec.fleet import FLEET, SYSTEM, FleetPart
 from kvplan.spec.formats import ALIASES, FORMATS, LATER, Format, format_by_name, format_names
 from kvplan.spec.kinds import INVALID, Choice, Many, Reading, Reads, Share, Text, Tokens, Whole, nearest, shown
 from kvplan.spec.lengths import Length, LengthKind
 from kvplan.spec.reader import Spec, key, later
+from kvplan.spec.serving import MEMORY, REPLICAS, WEIGHTS, GivenWeights, Memory, Replicas
+from kvplan.spec.system import System
 from kvplan.spec.tree import Tree
 
 MAX_RANKS = 1 << 16
@@ -148,12 +151,14 @@ class Deployment:
     context_parallel: int = key(Whole(1, MAX_RANKS), "ranks that share the tokens", default=1)
     decode_context_parallel: int = key(Whole(1, MAX_RANKS), "ranks of a tensor group that share the tokens", default=1)
     limits: Limits = key(Spec(Limits), "the engine's own limits", factory=Limits)
+    replicas: Replicas = key(REPLICAS, "copies of the model", default=Replicas())
+    memory: Memory = key(MEMORY, "what of an accelerator's memory the engine takes", factory=Memory)
+    weights: GivenWeights = key(WEIGHTS, "bytes of a rank, or the format they are loaded in", default=GivenWeights())
+    topology: str = key(
+        Choice(("required", "preferred"), "topology"), "whether a seat must lie in one native group", default="required"
+    )
     expert_parallel: None = later("ranks that share the experts", "placement")
     role: None = later("unified, prefill or decode", "placement")
-    replicas: None = later("copies of the model", "placement")
-    memory: None = later("share of memory and reserve", "fit")
-    weights: None = later("bytes or format of the weights", "fit")
-    topology: None = later("required or preferred", "placement")
     survive: None = later("what may fail", "placement")
 
 
@@ -195,12 +200,12 @@ class RequestClass:
     output: Length | None = key(LengthKind(low=0), "generated tokens, or a law of them", default=None)
     context: Length | None = key(LengthKind(), "tokens resident, without growth", default=None)
     prefix: Prefix | None = key(Reads("a mapping", _read_prefix), "a shared start of the input", default=None)
+    priority: int = key(Whole(-(10**6), 10**6), "what is kept first, the higher", default=0)
     arrival: None = later("offered load", "placement")
     holding: None = later("how long a sequence stays", "placement")
     slo: None = later("latency goals", "movement")
     idle: None = later("sequences that wait on tools", "placement")
     resume_within: None = later("when an idle sequence must be back", "placement")
-    priority: None = later("what is kept first", "placement")
     copies: None = later("live copies", "placement")
 
 
@@ -230,6 +235,7 @@ def _read_version(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN4
 class Workload:
     """What is asked: deployments, the sequences they hold, and what is expected of them.
 
+    fleet: what there is to place on; ``system`` is read into it. Empty where nothing is said.
     expect: figure ▸ bound as written; read once the figures are known.
     """
 
@@ -241,8 +247,10 @@ class Workload:
         Share(open_ends=True), "quantile of total bytes that is planned for", default=Fraction(99, 100)
     )
     expect: Mapping[str, Tree] = key(Reads("a mapping", _read_expect), "what check holds it to", factory=dict)
-    fleet: None = later("systems to place on", "placement")
-    system: None = later("the system to place on", "placement")
-    value: None = later("what is kept first inside a priority", "placement")
+    fleet: tuple[FleetPart, ...] = key(FLEET, "racks to place on", default=())
+    system: System | None = key(SYSTEM, "the one system to place on, in place of fleet", default=None)
+    value: str = key(
+        Choice(("per_token", "per_sequence"), "value"), "what is kept first inside a priority", default="per_token"
+    )
     written: Any = field(default=None, repr=False, compare=False)  # how it was written: paths and places of findings
     notes: tuple[Finding, ...] = field(default=(), repr=False, compare=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kvplan.errors import SpecError
 from kvplan.findings import Finding, join_path
+from kvplan.spec.fleet import fleet_of
 from kvplan.spec.kinds import Reading, nearest, shown
 from kvplan.spec.lengths import constant
 from kvplan.spec.reader import read_fields, written
@@ -70,8 +71,12 @@ class Written:
             steps = steps[2:]
         if self.is_flat and steps[0] in _OF_DEPLOYMENT:
             steps = ["deployment", *steps]
+        if steps[0] == "facts":  # of the one system that is meant
+            steps = ["fleet", 0, *steps]
         # Only what lies on the way is copied: an alias shares its node with another place, which must not change.
         tree = node = copy.copy(self.tree)
+        if steps[0] == "fleet" and len(steps) > 1 and isinstance(tree, dict) and "system" in tree:
+            tree.setdefault("fleet", [{"system": tree.pop("system")}])
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             last = following is None
             if not last and isinstance(node, dict) and isinstance(step, str):
@@ -177,6 +182,11 @@ def _read(source: Written, reading: Reading) -> Workload | None:
         deployments = values.pop("deployments") if values else None
     if values is None or deployments is None:
         return None
+    if values.get("system") is not None:
+        if "fleet" in tree:
+            help = "give fleet alone; `system: al128` is a fleet of one"
+            reading.fault("KV018", "system", "`system` and `fleet` say the same thing twice", help=help, on_key=True)
+        values |= {"fleet": fleet_of(values["system"]), "system": None}
     workload = Workload(**values, deployments=deployments)
     return replace(workload, requests=_checked_requests(workload, reading))
 

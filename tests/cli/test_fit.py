@@ -43,4 +43,5 @@ def test_a_bad_pool_is_a_finding_at_the_flag(pool):
 
 
 def test_without_a_pool_it_is_bad_usage():
-    assert run(app, ASKED).exit_code == 2
+    result = run(app, ASKED)
+    assert "nothing says how much room a rank has" in str(result.exception)

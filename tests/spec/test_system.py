@@ -99,7 +99,8 @@ def test_what_is_left_out_is_assumed_and_safe():
     [
         (["x"], "KV007 fleet[0].facts: wants a mapping of facts, has a list"),
         ({"hbm": {"value": "1 GB"}}, "KV011 fleet[0].facts.hbm: unknown fact `hbm`"),
-        ({"dies": 2}, "KV007 fleet[0].facts.dies: wants a mapping like {value: …, status: measured, source: our run}, has `2`"),
+        ({"dies": [2]}, "KV007 fleet[0].facts.dies: wants a mapping like {value: …, status: measured, source: our run}, has a list"),
+        ({"dies": 0}, "KV009 fleet[0].facts.dies: `0` is not a count of 1 or more"),
         ({"dies": {"status": "measured"}}, "KV008 fleet[0].facts.dies: the number is missing"),
         ({"dies": {"low": 2}}, "KV008 fleet[0].facts.dies: the number is missing"),
         ({"dies": {"value": 2, "low": 1}}, "KV018 fleet[0].facts.dies: `value` and `low`, `nominal`, `high` say the same thing twice"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from kvplan.findings import Finding
@@ -139,6 +140,34 @@ class Engine(Protocol):
 
     def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
         """What one block of a rank's pool costs. [bytes]"""
+        ...
+
+    def unit_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """The piece in which a rank's pool is handed out; what a sequence takes is whole pieces. [bytes]"""
+        ...
+
+    @property
+    def plans_ranks_alike(self) -> bool:
+        """Whether every rank gets as many blocks as the one that has fewest."""
+        ...
+
+    @property
+    def memory_base(self) -> str:
+        """What the memory fraction is a fraction of: total."""
+        ...
+
+    @property
+    def memory_fraction(self) -> Fraction:
+        """The fraction that this version takes by default."""
+        ...
+
+    @property
+    def memory_fraction_source(self) -> str:
+        """Who says so."""
+        ...
+
+    def expert_multiples(self, format_name: str) -> tuple[int, int]:
+        """What kernels pad the hidden size and the width of routed experts to, by their format. [elements]"""
         ...
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from kvplan.findings import Finding
 from kvplan.footprint.engines.blocks import BlockGroup, held_bytes, kind_of
@@ -38,6 +40,10 @@ class Paged:
     evidence: str = "ideal"
     settings: tuple[tuple[str, str, str], ...] = ()
     null_blocks: int = 0
+    plans_ranks_alike: bool = False
+    memory_base: str = "total"
+    memory_fraction: Fraction = Fraction(9, 10)
+    memory_fraction_source: str = "assumed, as many engines' default"
     admits_without_null_blocks: bool = False
 
     def refusals(self, served: Served) -> list[Finding]:
@@ -89,6 +95,14 @@ class Paged:
     def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
         """One block of every kind of layer. [bytes]"""
         return sum(group.all_bytes for group in groups)
+
+    def unit_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """The largest piece that the blocks of every kind are whole numbers of. [bytes]"""
+        return math.gcd(*(group.all_bytes for group in groups))
+
+    def expert_multiples(self, format_name: str) -> tuple[int, int]:
+        """Nothing is padded. [elements]"""
+        return (1, 1)
 
     def log(self, room: PoolRoom) -> PoolLog:
         """Tokens of the pool; no product logs them."""

@@ -7,6 +7,7 @@ Held and reserved were run in 0.32 (oracle); other versions were read, and what 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class Vllm:
     name: str = "vllm"
     null_blocks: int = 1  # BlockPool keeps one block that stands for "none"
     is_ideal: bool = False
+    plans_ranks_alike: bool = True
+    memory_base: str = "total"
 
     @property
     def rules(self) -> Rules:
@@ -189,6 +192,27 @@ class Vllm:
     def block_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
         """One block, whichever group takes it. [bytes]"""
         return groups[0].block_bytes
+
+    def unit_bytes(self, groups: tuple[BlockGroup, ...]) -> int:
+        """One pool of equal blocks. [bytes]"""
+        return self.block_bytes(groups)
+
+    @property
+    def memory_fraction(self) -> Fraction:
+        """gpu_memory_utilization, of the accelerator's total memory."""
+        return Fraction(self.rules["memory_fraction"])
+
+    @property
+    def memory_fraction_source(self) -> str:
+        """The default of this version."""
+        return f"default of vllm {self.version}"
+
+    def expert_multiples(self, format_name: str) -> tuple[int, int]:
+        """Experts in mxfp4 are padded for every kernel that serves them. [elements]
+
+        Source: vLLM 0.32 quantization/mxfp4.py; docs/model.md, weights.
+        """
+        return (256, 128) if format_name == "mxfp4" else (1, 1)
 
     @property
     def admits_without_null_blocks(self) -> bool:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from kvplan.answers.fit_result import Fit
 from kvplan.report.sheet import Block, Column, Note, Sheet, Table, Value
+from kvplan.spec.facts import Dependence
 from kvplan.units import format_binary_bytes, format_bytes
 
 
 def fit_sheet(fit: Fit) -> Sheet:
     """The sheet of one fit."""
-    blocks: list[Block] = [Note(_headline(fit)), _pool(fit)]
+    blocks: list[Block] = [Note(_headline(fit))]
+    blocks += [Note(_memory(fit))] if fit.system else []
+    blocks += [Note(dependence_text(item)) for item in fit.depends_on]
+    blocks.append(_pool(fit))
     if fit.would_fit:
         blocks.append(_remedies(fit))
     elif not fit.fits:
-        blocks.append(Note("No change of batch, context, KV format, tensor parallel or pool alone makes it fit."))
+        blocks.append(Note("No change of batch, context, formats, tensor parallel or room alone makes it fit."))
     if fit.headroom:
         blocks.append(Note(f"Room for {_factors(fit)}."))
     blocks += [Note(line) for line in ("The engine's own start-up log would say:", *fit.log_lines)]
@@ -39,9 +45,39 @@ def _headline(fit: Fit) -> str:
             f"No: the engine will not start. One sequence of {fit.max_model_len:,} tokens needs "
             f"{_both(fit.admission_needs_bytes)} of a rank's pool, which has {_both(fit.admission_has_bytes)}."
         )
-    verdict = "Yes" if fit.fits else "No"
+    verdict = {"yes": "Yes", "no": "No", "depends": "It depends"}[fit.verdict]
     need = "needs" if fit.sequences == 1 else "need"
-    return f"{verdict}: {asked} {need} {_both(fit.needs_bytes)} of the heaviest rank, which has {_both(fit.has_bytes)}."
+    has = _both(fit.has_bytes)
+    ends = fit.ranges.get("has_bytes")
+    if ends is not None:
+        has = f"{has} at the safe end, {format_bytes(int(ends['high']))} at the other"
+    return f"{verdict}: {asked} {need} {_both(fit.needs_bytes)} of the heaviest rank, which has {has}."
+
+
+def _memory(fit: Fit) -> str:
+    """Where the pool comes from, line by line of the sum."""
+    share = f"{fit.memory_fraction:.4g} ({fit.fraction_source})"
+    return (
+        f"A rank of {fit.system}: {format_bytes(fit.hbm_bytes)} seen × {share} "
+        f"= {format_bytes(fit.room_bytes)}, less {format_bytes(fit.weights_bytes)} of weights ({fit.weights_source}) "
+        f"and {format_bytes(fit.reserve_bytes)} of reserve ({fit.reserve_source}), "
+        f"leaves {format_bytes(fit.pool_bytes)} for KV."
+    )
+
+
+def dependence_text(item: Dependence) -> str:
+    """What a verdict hangs on, and from where it is yes."""
+    low, high = fact_number(item.low, item.unit), fact_number(item.high, item.unit)
+    if item.turning_point is None:
+        return f"Hangs on {item.fact} ({low} to {high}): no value of it alone is enough."
+    return f"Hangs on {item.fact} ({low} to {high}): yes from {fact_number(item.turning_point, item.unit)}."
+
+
+def fact_number(value: Fraction, unit: str) -> str:
+    """A number of a fact with its unit; bytes to seven digits, for turning points lie close to each other."""
+    if unit == "bytes":
+        return f"{float(value) / 10**9:.7g} GB"
+    return f"{float(value):.7g} {unit}"
 
 
 def _pool(fit: Fit) -> Table:

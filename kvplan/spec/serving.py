@@ -1,0 +1,109 @@
+"""How a deployment is served beyond its splits: copies, its share of memory, its weights, as they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from kvplan.findings import join_path
+from kvplan.spec.kinds import Bytes, Choice, Reading, Reads, Share, Whole, shown
+from kvplan.spec.reader import Spec, key
+from kvplan.spec.tree import Tree
+from kvplan.spec.weight_formats import WEIGHT_FORMATS
+
+MAX_REPLICAS = 1 << 18
+WEIGHT_NAMES = ("bf16", "fp16", *WEIGHT_FORMATS)
+
+
+class Replicas(NamedTuple):
+    """Copies of a model: as many as its sequences need, or so many."""
+
+    auto: bool = True
+    number: int = 0
+
+
+def _read_replicas(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    if tree == "auto":
+        return Replicas()
+    if isinstance(tree, str):
+        return reading.fault("KV007", path, f"wants auto or a number, has {shown(tree)}", help="write auto, or 4")
+    count = Whole(1, MAX_REPLICAS).read(tree, path, reading)
+    return Replicas(auto=False, number=count) if isinstance(count, int) else count
+
+
+REPLICAS = Reads("auto, or a whole number of 1 or more", _read_replicas)
+
+
+class Reserve(NamedTuple):
+    """Memory of a rank that is neither weights nor KV: assumed from measurements, or given. [bytes]"""
+
+    auto: bool = True
+    bytes: int = 0
+
+
+def _read_reserve(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    if tree == "auto":
+        return Reserve()
+    if tree == 0 and not isinstance(tree, bool):
+        return Reserve(auto=False)  # nothing needs no unit
+    count = Bytes().read(tree, path, reading)
+    return Reserve(auto=False, bytes=count) if isinstance(count, int) else count
+
+
+RESERVE = Reads("auto, or a number of bytes with its unit", _read_reserve)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What of an accelerator's memory the engine takes; the engine knows what the fraction is of.
+
+    fraction: None for the engine's own default.
+    """
+
+    fraction: Fraction | None = key(Share(), "share of memory that the engine takes", default=None)
+    reserve: Reserve = key(RESERVE, "memory of a rank that is neither weights nor KV", default=Reserve())
+
+
+def _read_memory(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    memory = Spec(Memory, "a mapping like {fraction: 92%, reserve: auto}").read(tree, path, reading)
+    if isinstance(memory, Memory) and memory.fraction == 0:
+        at = join_path(path, "fraction")
+        return reading.fault("KV010", at, "an engine with no memory at all", help="write a share above 0, like 92%")
+    return memory
+
+
+MEMORY = Reads("a mapping like {fraction: 92%, reserve: auto}", _read_memory)
+
+
+class GivenWeights(NamedTuple):
+    """Weights as they are given: nothing (from the architecture), a format they are loaded in, or bytes of a rank.
+
+    kind: auto, format or bytes.
+    """
+
+    kind: str = "auto"
+    format: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WrittenFormat:
+    format: str = key(Choice(WEIGHT_NAMES, "format of weights"), "the format they are loaded in")
+
+
+def _read_weights(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+    if tree == "auto":
+        return GivenWeights()
+    if tree == 0 and not isinstance(tree, bool):
+        return GivenWeights("bytes")
+    if isinstance(tree, dict):
+        written = Spec(_WrittenFormat, "a mapping like {format: fp8}").read(tree, path, reading)
+        return GivenWeights("format", written.format) if isinstance(written, _WrittenFormat) else written
+    if isinstance(tree, str) and tree in WEIGHT_NAMES:
+        return GivenWeights("format", tree)
+    count = Bytes().read(tree, path, reading)
+    return GivenWeights("bytes", bytes=count) if isinstance(count, int) else count
+
+
+WEIGHTS = Reads("auto, {format: fp8}, or the bytes of a rank with their unit", _read_weights)
