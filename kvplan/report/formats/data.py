@@ -8,8 +8,11 @@ import json
 from typing import Any
 
 from kvplan.findings import printable
-from kvplan.report.sheet import Bars, Block, Curve, Note, Sheet, Table, Value
+from kvplan.report.formats.map import draw_map
+from kvplan.report.sheet import Bars, Block, Curve, Map, Note, Sheet, Table, Value
 from kvplan.units import format_bytes
+
+_MAP_WIDTH = 100
 
 
 def json_text(tree: dict[str, Any]) -> str:
@@ -38,6 +41,9 @@ def markdown_text(sheet: Sheet) -> str:
 def _markdown_block(block: Block) -> str:
     if isinstance(block, Note):
         return _escaped(block.text) if block.kind == "plain" else f"> **{block.kind}:** {_escaped(block.text)}"
+    if isinstance(block, Map):
+        lines = ("".join(text for text, _ in line).rstrip() for line in draw_map(block, _MAP_WIDTH))
+        return "\n".join((f"### {_escaped(block.title)}", "", "```text", *lines, "```"))
     if isinstance(block, Curve):
         rows = [
             (f"{tokens:,}", format_bytes(size))

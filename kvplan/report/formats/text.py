@@ -1,4 +1,4 @@
-"""A sheet for a terminal, by rich: tables, bars and curves in characters; readable without colour at any width."""
+"""A sheet for a terminal, by rich: all in characters, and readable without colour at any width."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.text import Text
 
 from kvplan.findings import printable
 from kvplan.report.formats.curve import draw
-from kvplan.report.sheet import Bars, Block, Column, Curve, Note, Sheet, Table, Value
+from kvplan.report.formats.map import draw_map
+from kvplan.report.sheet import Bars, Block, Column, Curve, Map, Note, Sheet, Table, Value
 from kvplan.units import format_bytes
 
 _HIDDEN_BELOW = {
@@ -25,6 +26,8 @@ _HIDDEN_BELOW = {
     "rank_held_bytes",
     "replicated_bytes",
 }
+_HIDDEN_NARROW = {"native_groups", "accelerators", "hbm_bytes_free"}
+_NARROW = 60
 
 
 def write(sheet: Sheet, file: IO[str]) -> None:
@@ -66,6 +69,8 @@ def _write_block(block: Block, out: Console) -> None:
         _write_table(block, out)
     elif isinstance(block, Bars):
         _write_bars(block, out)
+    elif isinstance(block, Map):
+        _write_map(block, out)
     else:
         _write_curve(block, out)
 
@@ -89,6 +94,8 @@ def _write_table(table: Table, out: Console) -> None:
 
 def _is_shown(column: Column, table: Table, width: int) -> bool:
     """Columns that say the least are left out where the terminal is narrow; other formats keep them all."""
+    if width < _NARROW and column.key in _HIDDEN_NARROW:
+        return False
     if len(table.columns) <= 6:
         return True
     if column.key == "deployment":
@@ -126,3 +133,8 @@ def _cells(count: int, scale: int, width: int) -> int:
 def _write_curve(curve: Curve, out: Console) -> None:
     for line in draw(curve, min(out.width, 100)):
         out.print(_text(line))
+
+
+def _write_map(block: Map, out: Console) -> None:
+    for line in draw_map(block, out.width):
+        out.print(Text.assemble(*line))
