@@ -13,13 +13,15 @@ from kvplan.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from kvplan.answers.fit import fit
+    from kvplan.answers.place import place
     from kvplan.answers.request import load
     from kvplan.answers.size import size
+    from kvplan.answers.verify import verify
     from kvplan.checks.check import check
     from kvplan.errors import KvplanError, SpecError
     from kvplan.findings import Finding
 
-__all__ = ["Finding", "KvplanError", "SpecError", "__version__", "check", "fit", "load", "size"]
+__all__ = ["Finding", "KvplanError", "SpecError", "__version__", "check", "fit", "load", "place", "size", "verify"]
 
 _HOMES = {
     "Finding": "kvplan.findings",
@@ -28,7 +30,9 @@ _HOMES = {
     "check": "kvplan.checks.check",
     "fit": "kvplan.answers.fit",
     "load": "kvplan.answers.request",
+    "place": "kvplan.answers.place",
     "size": "kvplan.answers.size",
+    "verify": "kvplan.answers.verify",
 }
 
 

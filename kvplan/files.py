@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -92,22 +92,27 @@ def write_text(path: Path, text: str) -> None:
 
     A device or a pipe is written to as it is. Raises: SpecError (KV016) if the path cannot be written to.
     """
+    write_chunks(path, [text.encode("utf-8", errors="replace")])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """As ``write_text``, of bytes that need not be in memory at once."""
     try:
         if path.exists() and not path.is_file():
-            with path.open("w", encoding="utf-8") as stream:
-                stream.write(text)
+            with path.open("wb") as stream:
+                stream.writelines(chunks)
         else:
-            _replace(path, text)
+            _replace(path, chunks)
     except OSError as error:
         problem = f"cannot be written: {(error.strerror or 'unknown error').lower()}"
         raise _refusal(str(path), problem, "check the folder and its permissions") from None
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(chunks)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)

@@ -53,6 +53,8 @@ RULES: Mapping[str, Rule] = {
     "KV105": Rule("error", "the prefix is longer than the input that contains it"),
     "KV106": Rule("warning", "the prefix is shorter than one block and saves nothing"),
     "KV107": Rule("error", "more sequences at once than max_num_seqs allows"),
+    "KV201": Rule("error", "the workload does not fit its fleet"),
+    "KV202": Rule("warning", "neither a place for everything was found nor that there is none"),
     "KV301": Rule("error", "the engine refuses the split"),
     "KV302": Rule("error", "the engine refuses the KV format"),
     "KV303": Rule("error", "the engine or its version does not serve the model"),
@@ -61,6 +63,16 @@ RULES: Mapping[str, Rule] = {
     "KV306": Rule("error", "the engine refuses the option or block size"),
     "KV401": Rule("error", "an expectation is not met"),
     "KV402": Rule("error", "an expectation on an unknown figure"),
+    "KV501": Rule("warning", "the verdict hangs on a fact"),
+    "KV601": Rule("error", "not the form of a plan"),
+    "KV602": Rule("error", "a plan was changed after it was made"),
+    "KV603": Rule("error", "a fleet or a seat that is not there, or taken twice"),
+    "KV604": Rule("error", "a room that does not follow from memory, weights and reserve"),
+    "KV605": Rule("error", "a region without a place, or in two"),
+    "KV606": Rule("error", "an instance that holds more or less than its plan says"),
+    "KV607": Rule("error", "a bound that its certificate does not prove"),
+    "KV608": Rule("error", "a total or figure that does not follow from the plan"),
+    "KV609": Rule("error", "a plan of another workload"),
 }
 
 

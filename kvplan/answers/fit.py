@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.answers import request
 from kvplan.answers.fit_question import Question, Ranks, open_question
 from kvplan.answers.fit_result import Fit, Headroom, Remedy, ends
+from kvplan.answers.flags import FitFlags, given
 from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, first, headroom, least, model_len, most, percents
 from kvplan.answers.size_result import EngineLabel
 from kvplan.footprint import room
@@ -22,42 +23,16 @@ _RANGED = (
 )  # fmt: skip
 
 
-def fit(
-    workload: Workload | Path | str | None = None,
-    *,
-    pool: int | str | None = None,
-    system: str | None = None,
-    memory_fraction: float | str | None = None,
-    reserve: str | None = None,
-    weights: str | None = None,
-    model: str | Path | Mapping[str, Any] | None = None,
-    batch: int | str | None = None,
-    context: int | str | None = None,
-    kv_format: str | None = None,
-    block_size: int | str | None = None,
-    tensor_parallel: int | str | None = None,
-    pipeline_parallel: int | str | None = None,
-    data_parallel: int | str | None = None,
-    context_parallel: int | str | None = None,
-    decode_context_parallel: int | str | None = None,
-    max_model_len: int | str | None = None,
-    max_num_seqs: int | str | None = None,
-    max_num_batched_tokens: int | str | None = None,
-    engine: str | None = None,
-    engine_options: Mapping[str, Any] | None = None,
-    set: Mapping[str, Any] | None = None,
-    deployment: str | None = None,
-) -> Fit:
+def fit(workload: Workload | Path | str | None = None, **flags: Unpack[FitFlags]) -> Fit:
     """Whether a workload fits the KV pool of a rank, and how much more or less would.
 
     pool: the pool of one rank, as the engine has it after weights and reserve: bytes, or a text like ``48.66GiB``.
     system: in its place, a system of the catalog; ``memory_fraction`` (``92%``), ``reserve`` (``3GiB``) and ``weights``
         (``fp8``, or the bytes of a rank) say what the pool is left of. A workload's own fleet stands in where neither
         is given.
-    The rest are the flags of ``size``. Raises: as ``size``.
+    The rest are the flags of ``size`` but for ``pipeline_rank``. Raises: as ``size``.
     """
-    flags = {name: value for name, value in locals().items() if name != "workload" and value is not None}
-    return answer(workload, flags, "python")
+    return answer(workload, given(flags, FitFlags), "python")
 
 
 def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Fit:

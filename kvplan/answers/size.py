@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from kvplan.answers import request
 from kvplan.answers.deployment import DeploymentCase
+from kvplan.answers.flags import SizeFlags, given
 from kvplan.answers.opening import open_deployment
 from kvplan.answers.size_result import DeploymentSize, Size, combine
 from kvplan.errors import SpecError
@@ -15,36 +16,14 @@ from kvplan.findings import Finding
 from kvplan.spec.workload import Workload
 
 
-def size(
-    workload: Workload | Path | str | None = None,
-    *,
-    model: str | Path | Mapping[str, Any] | None = None,
-    batch: int | str | None = None,
-    context: int | str | None = None,
-    kv_format: str | None = None,
-    block_size: int | str | None = None,
-    tensor_parallel: int | str | None = None,
-    pipeline_parallel: int | str | None = None,
-    pipeline_rank: int | str | None = None,
-    data_parallel: int | str | None = None,
-    context_parallel: int | str | None = None,
-    decode_context_parallel: int | str | None = None,
-    max_model_len: int | str | None = None,
-    max_num_seqs: int | str | None = None,
-    max_num_batched_tokens: int | str | None = None,
-    engine: str | None = None,
-    engine_options: Mapping[str, Any] | None = None,
-    set: Mapping[str, Any] | None = None,
-    deployment: str | None = None,
-) -> Size:
+def size(workload: Workload | Path | str | None = None, **flags: Unpack[SizeFlags]) -> Size:
     """How many bytes of KV cache a workload needs.
 
     workload: a Workload, a Path to a file, the text of one, or None for flags alone; flags are set over it.
-    The rest are the flags of ``kvplan size`` with underscores; ``set`` is a mapping of path ▸ value.
+    flags: those of ``kvplan size`` with underscores (answers/flags.py); ``set`` is a mapping of path ▸ value.
     Raises: SpecError (with ``findings``) for whatever cannot be read or is refused; TypeError for an unknown keyword.
     """
-    flags = {name: value for name, value in locals().items() if name != "workload" and value is not None}
-    return answer(workload, flags, "python")
+    return answer(workload, given(flags, SizeFlags), "python")
 
 
 def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Size:

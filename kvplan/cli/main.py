@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kvplan import files
-from kvplan.cli import check, failures, fit, models, size, systems
+from kvplan.cli import check, failures, fit, models, place, show, size, systems, verify
 from kvplan.version import VERSION
 
 app = typer.Typer(
@@ -44,6 +44,9 @@ def kvplan(
 
 app.command()(size.size)
 app.command()(fit.fit)
+app.command()(place.place)
+app.command()(verify.verify)
+app.command()(show.show)
 app.command()(check.check)
 app.add_typer(models.app, name="models")
 app.add_typer(systems.app, name="systems")

@@ -1,9 +1,11 @@
-"""Each option that several commands share, once."""
+"""Each option that several commands share, once; and `takes`, which gives a command those that it names."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,4 +71,62 @@ Replicas = Annotated[str | None, typer.Option(help="Copies of the model: a numbe
 Topology = Annotated[
     str | None, typer.Option(help="A seat inside one native group: required or preferred.", metavar="TOPOLOGY")
 ]
+Accounting = Annotated[
+    str | None, typer.Option(help="What a region counts as: peak (default), now or reserved.", metavar="ACCOUNTING")
+]
+PlanOutput = Annotated[Path | None, typer.Option("--output", "-o", help="Write the plan there.", metavar="PLAN")]
+Regions = Annotated[
+    Path | None, typer.Option(help="Write one entry a region: JSON lines, or .npy of instances.", metavar="FILE")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Show each factor and its source.")]
+
+# What a workload is made of, in the order of the help; engine_option and set_ are pairs.
+WORKLOAD: Mapping[str, Any] = {
+    "model": Model,
+    "batch": Batch,
+    "context": Context,
+    "kv_format": KvFormat,
+    "block_size": BlockSize,
+    "tensor_parallel": TensorParallel,
+    "pipeline_parallel": PipelineParallel,
+    "data_parallel": DataParallel,
+    "context_parallel": ContextParallel,
+    "decode_context_parallel": DecodeContextParallel,
+    "max_model_len": MaxModelLen,
+    "max_num_seqs": MaxNumSeqs,
+    "max_num_batched_tokens": MaxNumBatchedTokens,
+    "engine": Engine,
+    "engine_option": EngineOption,
+    "set_": Set,
+    "deployment": Deployment,
+    "format_": Format,
+}
+ROOM: Mapping[str, Any] = {
+    "system": System,
+    "memory_fraction": MemoryFraction,
+    "reserve": Reserve,
+    "weights": Weights,
+}
+
+
+def takes(options: Mapping[str, Any]) -> Callable[[Callable[[dict[str, Any]], None]], Callable[..., None]]:
+    """Give a command the options of a table: name ▸ annotated type; all may be left out. It gets them as a mapping."""
+
+    def decorate(command: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+        def run(**values: Any) -> None:  # noqa: ANN401 - each option has a type of its own
+            command(values)
+
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(kind), annotation=kind)
+            for name, kind in options.items()
+        ]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__annotations__ = dict(options)
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _default(kind: Any) -> Any:  # noqa: ANN401 - an annotated type
+    return False if kind.__origin__ is bool else None

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 
-SIZE_FLAGS = (
-    "model", "batch", "context", "kv_format", "block_size", "tensor_parallel", "pipeline_parallel", "pipeline_rank",
-    "data_parallel", "context_parallel", "decode_context_parallel", "max_model_len", "max_num_seqs",
-    "max_num_batched_tokens", "engine", "deployment",
-)  # fmt: skip
-_ROOM_FLAGS = ("system", "memory_fraction", "reserve", "weights")
-_WORKLOAD_FLAGS = tuple(name for name in SIZE_FLAGS if name != "pipeline_rank")
-FIT_FLAGS = ("pool", *_ROOM_FLAGS, *_WORKLOAD_FLAGS)
-PLACE_FLAGS = ("count", "replicas", "topology", *_ROOM_FLAGS, *_WORKLOAD_FLAGS)
+
+def flags(values: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
+    """The flags of a verb that were given, from the arguments of its command.
+
+    known: the verb's flags, as answers/flags.py has them.
+    """
+    given = {name: value for name, value in values.items() if name in known.__annotations__ and value is not None}
+    options = split(values["engine_option"], "--engine-option")
+    return given | {"engine_options": options, "set": split(values["set_"], "--set")}
 
 
 def split(items: Sequence[str] | None, flag: str) -> dict[str, str]:

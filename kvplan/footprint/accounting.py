@@ -93,6 +93,39 @@ class Accountant:
             stages=stages,
         )
 
+    def regions(self, sequences: Sequences, prefix: SharedPrefix, measure: str) -> list[tuple[IntArray, int]]:
+        """What each sequence takes of a rank of each stage by itself, and what one copy of the prefix takes. [bytes]
+
+        measure: now (held at the prompt's length), peak or reserved; of an ideal engine the last two are what is held.
+        Returns: for each stage an array, shape of ``sequences.tokens``, int64, and a number.
+        """
+        held = measure == "now" or self.engine.is_ideal
+        shares = prefix if self.engine.shares_prefixes and (held or measure == "peak") else SharedPrefix()
+        prompt = sequences.input_tokens
+        tokens = prompt if measure == "now" else sequences.tokens
+        found = []
+        for blocks in self.stage_blocks:
+            sizes = self._on_rank(self._measure(blocks, "held" if held else measure))(prompt, tokens)
+            # Windows release what they share while they are filled: only full groups are sure to share at the peak.
+            shared = self._shared(blocks if held else full_groups(blocks), shares, prompt, tokens)
+            found.append((sizes - shared, int(shared.max(initial=0))))
+        return found
+
+    def _measure(self, blocks: tuple[BlockGroup, ...], measure: str) -> PerSequence:
+        engine = self.engine
+        if measure == "peak":
+            return lambda prompt, tokens: engine.peak(blocks, prompt, tokens)
+        function = engine.held if measure == "held" else engine.reserved
+        return lambda _, tokens: function(blocks, tokens)
+
+    def _shared(
+        self, groups: tuple[BlockGroup, ...], prefix: SharedPrefix, prompt: IntArray, tokens: IntArray
+    ) -> IntArray:
+        """Bytes of whole prefix blocks that sequences still hold on a rank. [bytes]"""
+        block = self.engine.block_size * self.token_ranks
+        whole = np.minimum(prefix.tokens, prompt) // block * block // self.token_ranks
+        return shared_bytes(groups, whole, -(-tokens // self.token_ranks))
+
     def _rank(
         self,
         layers: tuple[LayerGroup, ...],

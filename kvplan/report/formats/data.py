@@ -20,6 +20,19 @@ def json_text(tree: dict[str, Any]) -> str:
     return json.dumps(tree, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def compact_json_text(tree: dict[str, Any]) -> str:
+    """A large result's dictionary as JSON, one line for each entry of its lists: plans are read by programs."""
+    lines = []
+    for key in sorted(tree):
+        value = tree[key]
+        if isinstance(value, list) and value:
+            rows = ",\n  ".join(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in value)
+            lines.append(f" {json.dumps(key)}: [\n  {rows}\n ]")
+        else:
+            lines.append(f" {json.dumps(key)}: {json.dumps(value, sort_keys=True, ensure_ascii=False)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def csv_text(sheet: Sheet) -> str:
     """The data table of a sheet: JSON keys as header, base units."""
     out = io.StringIO()

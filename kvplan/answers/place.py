@@ -1,0 +1,89 @@
+"""Where does it live? A workload and its fleet ▸ replicas in seats, regions in instances, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from kvplan.answers import request
+from kvplan.answers.flags import PlaceFlags, given
+from kvplan.answers.place_plan import Planner, Scenario, plan_of
+from kvplan.answers.place_question import PlaceQuestion, open_question
+from kvplan.answers.place_remedies import headroom_of, would_fit
+from kvplan.answers.place_result import Place
+from kvplan.answers.place_telling import binding_of, deployment_places, kv_accelerators, notes_of, ranges_of, regions_of
+from kvplan.placement.planner import impossible
+from kvplan.spec.facts import judge, scenarios
+from kvplan.spec.workload import Workload
+
+
+def place(workload: Workload | Path | str | None = None, **flags: Unpack[PlaceFlags]) -> Place:
+    """Where the regions of a workload live on its fleet.
+
+    system, count: in place of the fleet of the workload, so many racks of a system of the catalog.
+    replicas, topology, memory_fraction, reserve, weights: of the deployment.
+    accounting: what a region counts as: ``peak`` (its fullest, the default), ``now`` or ``reserved``.
+    The rest are the flags of ``size`` but for ``pipeline_rank``. The result's ``plan`` is what ``-o`` writes.
+    Raises: as ``size``. What does not fit is a result.
+    """
+    return answer(workload, given(flags, PlaceFlags), "python")
+
+
+def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Place:
+    """As ``place``, with the flags as a mapping and shown in findings as they were given."""
+    source = request.read_written(workload) if isinstance(workload, Path | str) else workload
+    question = open_question(source, flags, style)
+    result = settle(question, request.changes(flags))
+
+    def fits_with(changes: Mapping[str, Any]) -> bool:
+        """At the safe end of the facts."""
+        changed = open_question(source, {**flags, **changes}, style)
+        return Planner(changed).fits(scenarios(changed.facts).low)
+
+    if result.fits:
+        return replace(result, headroom=headroom_of(question, fits_with))
+    return replace(result, would_fit=would_fit(question, result, fits_with))
+
+
+def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
+    """The answer without remedies and headroom: plain figures at the safe end of the facts."""
+    planner, ends = Planner(question), scenarios(question.facts)
+    judgement = judge(
+        planner.fits,
+        question.facts,
+        possible=lambda values: not impossible(question.parts, question.asked(values)),
+    )
+    safe = planner.scenario(ends.low)
+    plan = plan_of(question, safe, "low")
+    others: list[Scenario] = []
+    if any(fact.low < fact.high for fact in question.facts.values()):
+        others = [planner.scenario(ends.nominal), planner.scenario(ends.high)]
+    summary = plan.summary
+    return Place(
+        workload=question.workload.name,
+        systems=tuple(dict.fromkeys(part.system.name for part in question.workload.fleet)),
+        verdict=judgement.verdict,
+        fits=judgement.verdict == "yes",
+        accelerators_used=summary.accelerators_used,
+        accelerators_total=summary.accelerators_total,
+        accelerators_for_kv=kv_accelerators(question, safe),
+        kv_pool_utilization=summary.kv_pool_utilization,
+        kv_pool_utilization_mean=summary.kv_pool_utilization_mean,
+        hbm_utilization=summary.hbm_utilization,
+        lower_bound=plan.bound.lower_bound,
+        gap=plan.bound.gap,
+        proved_optimal=plan.bound.proved_optimal,
+        crossings=summary.crossings,
+        regions=regions_of(safe.layout.seated),
+        binding=binding_of(question, safe),
+        deployments=deployment_places(question, safe, plan),
+        would_fit=(),
+        headroom=(),
+        ranges=ranges_of(question, [safe, *others]) if others else {},
+        depends_on=judgement.depends_on,
+        notes=notes_of(question),
+        set=changes,
+        plan=plan,
+    )

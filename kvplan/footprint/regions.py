@@ -1,0 +1,115 @@
+"""A class of sequences ▸ regions: sizes in blocks with how many there are of each, as place packs them.
+
+An instance is one bin although its stages may hold unlike layers: regions are told in blocks of one stage, and a block
+costs every other stage the most that it costs there for any region. Where stages hold alike, that is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from kvplan.footprint.accounting import Accountant, SharedPrefix
+from kvplan.footprint.sequences import Total, expand
+from kvplan.footprint.sizing import IntArray
+from kvplan.spec.lengths import Length
+from kvplan.units import ceil_div
+
+
+class ClassRegions(NamedTuple):
+    """Regions of one class by stratum, on a rank of each stage.
+
+    number: of all regions. counts: of each stratum, shape (k,). tokens: final length of each, shape (k,). [tokens]
+    stage_bytes: for each stage, bytes of each region, shape (k,). [bytes]
+    stage_prefix: for each stage, bytes of one copy of the prefix. [bytes]
+    """
+
+    number: int
+    counts: IntArray
+    tokens: IntArray
+    stage_bytes: tuple[IntArray, ...]
+    stage_prefix: tuple[int, ...]
+
+
+def planned_number(number: int, total: Total, deviations: float) -> int:
+    """Sequences that stand for the planning quantile: ⌈n × quantile ÷ mean⌉; n where nothing varies.
+
+    >>> planned_number(10, Total(Fraction(100), 0.0, 100), 2.3)
+    10
+    """
+    if total.variance == 0 or not total.mean:
+        return number
+    return max(number, ceil(number * Fraction(total.at(deviations)) / total.mean))
+
+
+def class_regions(
+    accountant: Accountant, lengths: tuple[Length, Length], number: int, prefix: SharedPrefix, measure: str
+) -> ClassRegions:
+    """The stratum means of a class as regions.
+
+    lengths: laws of prompt and output. number: as ``planned_number`` has it. measure: now, peak or reserved.
+    """
+    sequences = expand(*lengths, number, prefix.tokens)
+    stages = accountant.regions(sequences, prefix, measure)
+    tokens = sequences.input_tokens if measure == "now" else sequences.tokens
+    return ClassRegions(
+        number,
+        _spread(number, tokens.size),
+        tokens,
+        tuple(sizes for sizes, _ in stages),
+        tuple(copy for _, copy in stages),
+    )
+
+
+def _spread(number: int, strata: int) -> IntArray:
+    """How many regions each stratum stands for: equally many, the rest evenly between.
+
+    >>> _spread(7, 4).tolist()
+    [1, 2, 2, 2]
+    """
+    marks = [index * number // strata for index in range(strata + 1)]
+    return np.array([after - before for before, after in pairwise(marks)], dtype=np.int64)
+
+
+class StageBlocks(NamedTuple):
+    """Regions in blocks, and what a block costs each stage.
+
+    sizes: of each class, shape (k,). prefix_blocks: of one copy of each class. [blocks]
+    block_bytes: what a block costs a rank of each stage, at most. [bytes]
+    exact: whether it costs that for every region.
+    """
+
+    sizes: tuple[IntArray, ...]
+    prefix_blocks: tuple[int, ...]
+    block_bytes: tuple[int, ...]
+    exact: tuple[bool, ...]
+
+
+def in_blocks(classes: Sequence[ClassRegions], units: Sequence[int]) -> StageBlocks:
+    """Regions in blocks of the stage that holds most; the first of equals.
+
+    units: the piece in which a rank of each stage hands out its pool. [bytes]
+    Raises: ValueError if some region holds nothing of that stage but something of another.
+    """
+    totals = [sum(int(item.stage_bytes[stage].sum()) for item in classes) for stage in range(len(units))]
+    main = totals.index(max(totals)) if totals else 0
+    sizes = [-(-item.stage_bytes[main] // units[main]) for item in classes]
+    prefixes = [ceil_div(item.stage_prefix[main], units[main]) for item in classes]
+    blocks = np.concatenate([*sizes, np.array(prefixes, dtype=np.int64)])
+    costs: list[int] = []
+    exact: list[bool] = []
+    for stage, unit in enumerate(units):
+        pieces = np.array([item.stage_prefix[stage] for item in classes], dtype=np.int64)
+        held = np.concatenate([*(item.stage_bytes[stage] for item in classes), pieces])
+        whole = -(-held // unit) * unit
+        if bool(((blocks == 0) & (whole > 0)).any()):
+            raise ValueError("a region holds nothing of the fullest stage, and something of another")
+        some = blocks > 0
+        costs.append(int((-(-whole[some] // blocks[some])).max(initial=0)) or unit)
+        exact.append(bool((blocks * costs[-1] == whole).all()))
+    return StageBlocks(tuple(sizes), tuple(prefixes), tuple(costs), tuple(exact))
