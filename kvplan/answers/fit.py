@@ -35,7 +35,9 @@ def fit(workload: Workload | Path | str | None = None, **flags: Unpack[FitFlags]
     return answer(workload, given(flags, FitFlags), "python")
 
 
-def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Fit:
+def answer(
+    workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str, *, with_remedies: bool = True
+) -> Fit:
     """As ``fit``, with the flags as a mapping and shown in findings as they were given."""
     source = request.read_written(workload) if isinstance(workload, Path | str) else workload
     question = open_question(source, flags, style)
@@ -46,6 +48,8 @@ def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], sty
         return changed.at(scenarios(changed.facts).low).fits
 
     result = _answer(question, request.changes(flags))
+    if not with_remedies:
+        return result
     one_class = len(question.case.classes) == 1
     if result.fits:
         found = headroom(fits_with, result.sequences, result.context) if one_class else ()

@@ -31,7 +31,9 @@ def place(workload: Workload | Path | str | None = None, **flags: Unpack[PlaceFl
     return answer(workload, given(flags, PlaceFlags), "python")
 
 
-def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str) -> Place:
+def answer(
+    workload: Workload | Path | str | None, flags: Mapping[str, Any], style: str, *, with_headroom: bool = True
+) -> Place:
     """As ``place``, with the flags as a mapping and shown in findings as they were given."""
     source = request.read_written(workload) if isinstance(workload, Path | str) else workload
     question = open_question(source, flags, style)
@@ -43,7 +45,7 @@ def answer(workload: Workload | Path | str | None, flags: Mapping[str, Any], sty
         return Planner(changed).fits(scenarios(changed.facts).low)
 
     if result.fits:
-        return replace(result, headroom=headroom_of(question, fits_with))
+        return replace(result, headroom=headroom_of(question, fits_with)) if with_headroom else result
     return replace(result, would_fit=would_fit(question, result, fits_with))
 
 

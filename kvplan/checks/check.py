@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kvplan.answers.request import read_written
-from kvplan.answers.size import measure
 from kvplan.answers.size_result import FORMAT_VERSION
-from kvplan.checks.expectations import read_expect, unmet
+from kvplan.checks.case import Case
+from kvplan.checks.expectations import Bound, read_expect, unmet
+from kvplan.checks.placement import placement_findings
 from kvplan.checks.walk import Candidate, is_marked, walk
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.spec.kinds import Reading
+from kvplan.spec.tree import Tree
 from kvplan.spec.workload_reader import read_workload
 from kvplan.version import VERSION
 
@@ -79,19 +81,29 @@ def _check_file(candidate: Candidate) -> list[Finding]:
         written = read_written(candidate.path)
     except SpecError as error:
         return list(error.findings)
-    reading = Reading()
-    expect = written.tree.get("expect") if isinstance(written.tree, dict) else None
-    bounds = (reading.run(lambda: read_expect(expect, reading)) or []) if isinstance(expect, dict) else []
+    reading, tree = Reading(), written.tree if isinstance(written.tree, dict) else {}
+    bounds = reading.run(lambda: _bounds(tree, reading)) or []
     found = [written.locate(finding) for finding in reading.findings]
     try:
         workload = read_workload(written)
     except SpecError as error:
         return [*found, *error.findings]
+    case = Case(workload)
     try:
-        size = measure(workload)
+        notes = case.place.notes if case.has_fleet else ()
+        judged = [*unmet(bounds, case), *placement_findings(case, bounds)]
+        return [*found, *case.size.notes, *notes, *(written.locate(finding) for finding in judged)]
     except SpecError as error:
         return [*found, *error.findings, *workload.notes]
-    return [*found, *size.notes, *(written.locate(finding) for finding in unmet(bounds, size))]
+
+
+def _bounds(tree: dict[str, Tree], reading: Reading) -> list[Bound]:
+    """The bounds of a text, also where something else of it is wrong."""
+    expect, deployments = tree.get("expect"), tree.get("deployments")
+    if not isinstance(expect, dict):
+        return []
+    count = len(deployments) if isinstance(deployments, list) else 1
+    return read_expect(expect, reading, has_fleet="fleet" in tree or "system" in tree, deployments=count)
 
 
 def _result(findings: Sequence[Finding], read: int, skipped: int) -> Check:

@@ -114,6 +114,14 @@ class Dependence(NamedTuple):
     turning_point: Fraction | None
     unit: str
 
+    @property
+    def words(self) -> str:
+        """The fact, its range, and from where the answer is yes."""
+        span = f"{self.fact} ({number_text(self.low, self.unit)} to {number_text(self.high, self.unit)})"
+        if self.turning_point is None:
+            return f"{span}: no value of it alone is enough"
+        return f"{span}: yes from {number_text(self.turning_point, self.unit)}"
+
     def to_dict(self) -> dict[str, str | int | float | None]:
         """The JSON of one entry of ``depends_on``."""
         point = self.turning_point
@@ -124,6 +132,17 @@ class Dependence(NamedTuple):
             "turning_point": None if point is None else plain(point),
             "unit": self.unit,
         }
+
+
+def number_text(value: Fraction, unit: str) -> str:
+    """A number of a fact in its unit, to seven digits: turning points lie close to each other.
+
+    >>> number_text(Fraction(149_123_456_789), "bytes"), number_text(Fraction(3, 2), "s")
+    ('149.1235 GB', '1.5 s')
+    """
+    if unit == "bytes":
+        return f"{float(value) / 10**9:.7g} GB"
+    return f"{float(value):.7g} {unit}"
 
 
 class Judgement(NamedTuple):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from kvplan.answers.fit_result import Fit
 from kvplan.report.sheet import Block, Column, Note, Sheet, Table, Value
-from kvplan.spec.facts import Dependence
 from kvplan.units import format_binary_bytes, format_bytes
 
 
@@ -14,7 +11,7 @@ def fit_sheet(fit: Fit) -> Sheet:
     """The sheet of one fit."""
     blocks: list[Block] = [Note(_headline(fit))]
     blocks += [Note(_memory(fit))] if fit.system else []
-    blocks += [Note(dependence_text(item)) for item in fit.depends_on]
+    blocks += [Note(f"Hangs on {item.words}.") for item in fit.depends_on]
     blocks.append(_pool(fit))
     if fit.would_fit:
         blocks.append(_remedies(fit))
@@ -63,21 +60,6 @@ def _memory(fit: Fit) -> str:
         f"and {format_bytes(fit.reserve_bytes)} of reserve ({fit.reserve_source}), "
         f"leaves {format_bytes(fit.pool_bytes)} for KV."
     )
-
-
-def dependence_text(item: Dependence) -> str:
-    """What a verdict hangs on, and from where it is yes."""
-    low, high = fact_number(item.low, item.unit), fact_number(item.high, item.unit)
-    if item.turning_point is None:
-        return f"Hangs on {item.fact} ({low} to {high}): no value of it alone is enough."
-    return f"Hangs on {item.fact} ({low} to {high}): yes from {fact_number(item.turning_point, item.unit)}."
-
-
-def fact_number(value: Fraction, unit: str) -> str:
-    """A number of a fact with its unit; bytes to seven digits, for turning points lie close to each other."""
-    if unit == "bytes":
-        return f"{float(value) / 10**9:.7g} GB"
-    return f"{float(value):.7g} {unit}"
 
 
 def _pool(fit: Fit) -> Table:

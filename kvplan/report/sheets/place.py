@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from kvplan.answers.fit_result import Headroom, Remedy
 from kvplan.answers.place_result import DeploymentPlace, Place
 from kvplan.report.sheet import Block, Column, Note, Sheet, Table, Value, counted
-from kvplan.report.sheets.fit import dependence_text
 from kvplan.report.sheets.plan import (
     bound_text,
     filled_text,
@@ -88,7 +87,7 @@ def _memory(place: Place) -> Iterator[str]:
 def _hangs_on(place: Place) -> Iterator[str]:
     """The facts that the answer hangs on, in one line."""
     if place.depends_on:
-        yield " ".join(map(dependence_text, place.depends_on))
+        yield " ".join(f"Hangs on {item.words}." for item in place.depends_on)
 
 
 def _range(place: Place) -> Iterator[str]:
