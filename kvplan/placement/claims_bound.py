@@ -125,8 +125,11 @@ def certified_bins(
 
 
 def _without_sizes(function: str, parameter: int, unit: int, regions: int, max_num_seqs: int) -> int:
-    if parameter or unit != 1:
-        raise UnsoundError("function", f"says {function}, with parameter {parameter} and unit {unit}: it has neither")
+    if unit != 1:
+        raise UnsoundError("unit", f"says {unit}, but `{function}` divides no sizes")
+    wanted = max_num_seqs if function == "count" else 0
+    if parameter != wanted:
+        raise UnsoundError("parameter", f"says {parameter}, but that of `{function}` is {wanted}")
     if function == "none":
         if regions:
             raise UnsoundError("function", f"says none, but {regions} regions fit its capacity")

@@ -64,8 +64,11 @@ def test_no_certificate_needs_more_bins_than_a_packing_has(loads, spare, functio
     sizes = {}
     for size in (size for load in loads for size in load):
         sizes[size] = sizes.get(size, 0) + 1
+    most = max(map(len, loads))
+    if function == "count":
+        parameter, unit = most, 1
     try:
-        needed = bins(function, parameter, sizes, capacity, unit, max_num_seqs=max(map(len, loads)))
+        needed = bins(function, parameter, sizes, capacity, unit, max_num_seqs=most)
     except UnsoundError:
         return
     assert needed <= len(loads)
@@ -84,7 +87,7 @@ def test_no_certificate_needs_more_bins_than_a_packing_has(loads, spare, functio
         ("threshold", 4, {7: 3, 4: 2}, 10, 1, 4),  # no 4 beside a 7
         ("steps", 2, {35: 2, 36: 1, 37: 1, 38: 1}, 100, 1, 3),  # a half each
         ("multiples", 5, {5: 1, 10: 1}, 10, 1, 2),
-        ("count", 0, {1: 7}, 10, 1, 3),  # three to a bin
+        ("count", 3, {1: 7}, 10, 1, 3),  # three to a bin
         ("none", 0, {11: 5}, 10, 1, 0),
     ],
 )
@@ -96,8 +99,10 @@ def test_hand_computed(function, parameter, sizes, capacity, unit, expected):
     ("function", "parameter", "capacity", "unit", "key"),
     [
         ("none", 0, 10, 1, "function"),
-        ("count", 1, 10, 1, "function"),
-        ("count", 0, 10, 2, "function"),
+        ("none", 1, 10, 1, "parameter"),
+        ("none", 0, 10, 2, "unit"),
+        ("count", 1, 10, 1, "parameter"),
+        ("count", 0, 10, 2, "unit"),
         ("count", 0, 10, 1, "function"),  # there is no limit
         ("sum", 1, 10, 1, "parameter"),
         ("threshold", 6, 10, 1, "parameter"),  # two above a half share no bin, whatever α is
