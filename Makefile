@@ -7,7 +7,7 @@ DEVELOPS := $(VENV)/.kvplan-dev-installed
 .PHONY: demo test lint types check fuzz bench golden
 
 demo: $(RUNS)
-	$(BIN)/kvplan size workloads/long-context-70b.yaml
+	$(BIN)/kvplan place workloads/rack-70b.yaml
 
 test: $(DEVELOPS)
 	$(BIN)/python -m pytest -q -n 2

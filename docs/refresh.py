@@ -1,10 +1,13 @@
-"""Rewrite the console blocks of the README and the docs with what the commands print now: `make golden`."""
+"""Rewrite the console blocks of README and docs with what commands print now, and the schemas: `make golden`."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from kvplan.placement.plan_schema import plan_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +29,14 @@ def expected(block: str) -> str:
     return "".join(f"$ {command}\n{result.stdout}{result.stderr}" for command, result in done)
 
 
+SCHEMAS = {ROOT / "docs" / "schema" / "plan.json": plan_schema}
+
+
+def schema_text(path: Path) -> str:
+    """What the file of a schema should hold."""
+    return json.dumps(SCHEMAS[path](), indent=2, ensure_ascii=False) + "\n"
+
+
 def blocks(page: Path) -> list[str]:
     """The console blocks of a page that run in the repository: those whose files are there."""
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
@@ -34,6 +45,9 @@ def blocks(page: Path) -> list[str]:
 
 def main() -> None:
     """Rewrite every page whose blocks have changed."""
+    for path in SCHEMAS:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(schema_text(path), encoding="utf-8")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for block in blocks(page):

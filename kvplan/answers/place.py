@@ -41,7 +41,8 @@ def answer(
 
     def fits_with(changes: Mapping[str, Any]) -> bool:
         """At the safe end of the facts."""
-        changed = open_question(source, {**flags, **changes}, style)
+        both = {**flags, **changes, "set": {**(flags.get("set") or {}), **changes.get("set", {})}}
+        changed = open_question(source, both, style)
         return Planner(changed).fits(scenarios(changed.facts).low)
 
     if result.fits:
@@ -66,6 +67,8 @@ def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
     return Place(
         workload=question.workload.name,
         systems=tuple(dict.fromkeys(part.system.name for part in question.workload.fleet)),
+        sequences=sum(item.request.sequences for ask in question.deployments for item in ask.classes),
+        planning_quantile=float(question.workload.planning_quantile),
         verdict=judgement.verdict,
         fits=judgement.verdict == "yes",
         accelerators_used=summary.accelerators_used,

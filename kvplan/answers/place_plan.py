@@ -94,7 +94,7 @@ def _fleet(
             plan.FleetPart(
                 system=item.system.name,
                 count=item.count,
-                exclude=item.exclude,
+                exclude=tuple(dict.fromkeys(item.exclude)),
                 first_rack=first,
                 native_groups=fabric.native_groups,
                 nodes=fabric.nodes,

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kvplan.answers.fit_result import Headroom, Remedy
 from kvplan.answers.place_question import PlaceQuestion
 from kvplan.answers.place_result import Place
-from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, Ask, first, headroom, least, most, percents
+from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, Ask, first, headroom, holds, least, most, percents
+from kvplan.footprint.room import longest
 from kvplan.spec.fleet import MAX_ACCELERATORS
+from kvplan.spec.workload import RequestClass
 
 
 def headroom_of(question: PlaceQuestion, ask: Ask) -> tuple[Headroom, ...]:
-    """How much more of the one class of requests could be placed; nothing for several classes."""
+    """How much more could be placed: of the one class of requests, or of all classes alike."""
     classes = [item for one in question.deployments for item in one.classes]
     if len(classes) != 1:
-        return ()
+        return _of_all(question.workload.requests, ask) if classes else ()
     request = classes[0].request
     assert request.input is not None
     assert request.output is not None
     return headroom(ask, request.sequences, request.input.high + request.output.high)
+
+
+def _of_all(requests: Sequence[RequestClass], ask: Ask) -> tuple[Headroom, ...]:
+    """How many times the sequences of all classes together, in hundredths."""
+
+    def fits(hundredths: int) -> bool:
+        more = {
+            f"requests.{index}.sequences": item.sequences * (100 + hundredths) // 100
+            for index, item in enumerate(requests)
+        }
+        return holds(ask, {"set": more})
+
+    return (Headroom("batch", 1 + longest(fits, 100 * 2**20) / 100),)
 
 
 def would_fit(question: PlaceQuestion, result: Place, ask: Ask) -> tuple[Remedy, ...]:

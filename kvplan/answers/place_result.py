@@ -59,6 +59,7 @@ class DeploymentPlace:
 class Place:
     """Whether a workload can be placed on its fleet, and how; plain figures are at the safe end of the facts.
 
+    sequences: asked for; regions are more of them where a law is planned for at its quantile.
     accelerators_used: in seats. accelerators_total: of the fleet, without those excluded.
     accelerators_for_kv: that the KV alone would fill, if nothing else had to be in memory.
     kv_pool_utilization: of the fullest instance. hbm_utilization: of the fullest accelerator.
@@ -68,6 +69,8 @@ class Place:
 
     workload: str
     systems: tuple[str, ...]
+    sequences: int
+    planning_quantile: float
     verdict: str
     fits: bool
     accelerators_used: int

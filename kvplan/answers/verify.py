@@ -120,7 +120,7 @@ def _fleet_findings(tree: Mapping[str, Any], question: PlaceQuestion) -> list[Fi
     """The same racks, and no more memory than there is at the safe end."""
     fleet = question.workload.fleet
     told = [(part["system"], part["count"], tuple(part["exclude"])) for part in tree["fleet"]]
-    if told != [(part.system.name, part.count, part.exclude) for part in fleet]:
+    if told != [(part.system.name, part.count, tuple(dict.fromkeys(part.exclude))) for part in fleet]:
         return [Finding("KV609", "fleet", "the plan was made for another fleet", help="place the workload again")]
     found = []
     for index, (part, written) in enumerate(zip(fleet, tree["fleet"], strict=True)):

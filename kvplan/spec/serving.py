@@ -70,6 +70,9 @@ def _read_memory(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN40
     if isinstance(memory, Memory) and memory.fraction == 0:
         at = join_path(path, "fraction")
         return reading.fault("KV010", at, "an engine with no memory at all", help="write a share above 0, like 92%")
+    if isinstance(memory, Memory) and memory.fraction is not None and (memory.fraction * 10**12).denominator != 1:
+        at = join_path(path, "fraction")
+        return reading.fault("KV010", at, "a share to more than 12 digits", help="write fewer digits, like 92.5%")
     return memory
 
 

@@ -110,7 +110,8 @@ def place_of(plan, verdict="yes", binding="none", **changes):
     )  # fmt: skip
     summary = plan.summary
     place = Place(
-        plan.workload, ("al128",), verdict, verdict == "yes", summary.accelerators_used, summary.accelerators_total,
+        plan.workload, ("al128",), 512, 0.99, verdict, verdict == "yes", summary.accelerators_used,
+        summary.accelerators_total,
         27, summary.kv_pool_utilization, summary.kv_pool_utilization_mean, summary.hbm_utilization,
         plan.bound.lower_bound, plan.bound.gap, plan.bound.proved_optimal, summary.crossings,
         Regions(512, summary.placed, summary.unplaced, {"hbm": summary.placed}), binding, rows, (), (), {}, (),

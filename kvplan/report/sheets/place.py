@@ -55,8 +55,8 @@ def _headline(place: Place) -> str:
     replicas, fleet = replicas_text(place.plan), fleet_text(place.plan)
     where = f"{place.accelerators_used:,} of {counted(place.accelerators_total, 'accelerator')} of {fleet}"
     if place.verdict == "yes":
-        fit = "fits" if place.regions.total == 1 else "fit"
-        return f"Yes: {counted(place.regions.total, 'sequence')} {fit} on {where}, in {replicas}."
+        fit = "fits" if place.sequences == 1 else "fit"
+        return f"Yes: {counted(place.sequences, 'sequence')} {fit} on {where}, in {replicas}."
     left = left_text(place.plan) or "not all has a place"
     left += f", with {replicas} on {where}" if place.regions.unplaced else f", on {where}"
     if place.verdict == "depends":
@@ -67,7 +67,13 @@ def _headline(place: Place) -> str:
 
 def _kv(place: Place) -> str:
     total = format_bytes(sum(item.kv_bytes for item in place.deployments))
-    return f"KV is {total} in all, and would alone fill {counted(place.accelerators_for_kv, 'accelerator')}."
+    planned = ""
+    if place.regions.total != place.sequences:
+        planned = f", planned as {place.regions.total:,} for the {place.planning_quantile * 100:.4g}% quantile"
+    alone = f"and would alone fill {counted(place.accelerators_for_kv, 'accelerator')}"
+    if planned:
+        return f"KV of {counted(place.sequences, 'sequence')}{planned}, is {total} in all, {alone}."
+    return f"KV is {total} in all, {alone}."
 
 
 def _memory(place: Place) -> Iterator[str]:
