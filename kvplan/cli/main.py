@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import sys
 from itertools import pairwise
@@ -38,16 +39,13 @@ def kvplan(
 ) -> None:
     """KV-cache capacity planner for LLM inference: exact bytes, as real engines count them.
 
-    Exit codes: 0 fine, 1 findings, 2 bad usage or unreadable input, 70 a bug in kvplan, 130 interrupted.
+    Exit codes: 0 fine, 1 does not fit or findings, 2 bad usage or unreadable input, 3 undecided, 70 a bug in kvplan,
+    130 interrupted.
     """
 
 
-app.command()(size.size)
-app.command()(fit.fit)
-app.command()(place.place)
-app.command()(verify.verify)
-app.command()(show.show)
-app.command()(check.check)
+for _command in (size.size, fit.fit, place.place, verify.verify, show.show, check.check):
+    app.command(_command.__name__)(_command)
 app.add_typer(models.app, name="models")
 app.add_typer(systems.app, name="systems")
 
@@ -63,8 +61,19 @@ def main() -> None:
     sys.exit(failures.run(lambda: _invoke(arguments), as_json=_wants_json(arguments), debug=debug))
 
 
+def _only(name: str) -> typer.Typer:
+    """The application with the one command that is called: the parameters of all the others cost much of a start."""
+    commands = [item for item in app.registered_commands if item.name == name]
+    groups = [item for item in app.registered_groups if item.name == name]
+    if not commands and not groups:
+        return app
+    narrow = copy.copy(app)
+    narrow.registered_commands, narrow.registered_groups = commands, groups
+    return narrow
+
+
 def _invoke(arguments: list[str]) -> int:
-    code = app(arguments, prog_name="kvplan", standalone_mode=False)
+    code = _only(arguments[0] if arguments else "")(arguments, prog_name="kvplan", standalone_mode=False)
     return code if isinstance(code, int) else 0
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kvplan.findings import join_path
-from kvplan.spec.kinds import Bytes, Choice, Reading, Reads, Share, Whole, shown
+from kvplan.spec.kinds import INVALID, Bytes, Choice, Reading, Reads, Share, Whole, shown
 from kvplan.spec.reader import Spec, key
 from kvplan.spec.tree import Tree
 from kvplan.spec.weight_formats import WEIGHT_FORMATS
@@ -90,23 +90,29 @@ class GivenWeights(NamedTuple):
     bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _WrittenFormat:
-    format: str = key(Choice(WEIGHT_NAMES, "format of weights"), "the format they are loaded in")
-
-
 def _read_weights(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
     if tree == "auto":
         return GivenWeights()
     if tree == 0 and not isinstance(tree, bool):
         return GivenWeights("bytes")
     if isinstance(tree, dict):
-        written = Spec(_WrittenFormat, "a mapping like {format: fp8}").read(tree, path, reading)
-        return GivenWeights("format", written.format) if isinstance(written, _WrittenFormat) else written
+        return _read_format(tree, path, reading)
     if isinstance(tree, str) and tree in WEIGHT_NAMES:
         return GivenWeights("format", tree)
     count = Bytes().read(tree, path, reading)
     return GivenWeights("bytes", bytes=count) if isinstance(count, int) else count
+
+
+def _read_format(tree: dict[str, Tree], path: str, reading: Reading) -> Any:  # noqa: ANN401
+    strange = [name for name in tree if name != "format"]
+    for name in strange:
+        help = "write like {format: fp8}"
+        reading.fault("KV001", join_path(path, name), f"unknown key {shown(name)}", help=help, on_key=True)
+    if "format" not in tree:
+        at = join_path(path, "format")
+        return reading.fault("KV008", at, "missing key `format`", help=f"one of {', '.join(WEIGHT_NAMES)}")
+    name = Choice(WEIGHT_NAMES, "format of weights").read(tree["format"], join_path(path, "format"), reading)
+    return GivenWeights("format", name) if isinstance(name, str) and not strange else INVALID
 
 
 WEIGHTS = Reads("auto, {format: fp8}, or the bytes of a rank with their unit", _read_weights)

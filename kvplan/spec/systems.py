@@ -165,31 +165,33 @@ FACTS_KIND = Reads(
 _ENTRY_FACTS = Reads("a mapping of facts", lambda tree, path, reading: _read_mapping(tree, path, reading, gaps=True))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _WrittenTrait:
-    text: str = key(Text(), "the words")
-    status: str = key(Choice(STATUSES, "status"), "how it is known")
-    source: str = key(_SOURCE, "where it was read")
-    note: str = key(Text(), "what else to know", default="")
+@cache
+def _entry_class() -> type[Any]:
+    """The keys of a file of the catalog; made when one is first read."""
 
+    @dataclass(frozen=True, kw_only=True)
+    class WrittenTrait:
+        text: str = key(Text(), "the words")
+        status: str = key(Choice(STATUSES, "status"), "how it is known")
+        source: str = key(_SOURCE, "where it was read")
+        note: str = key(Text(), "what else to know", default="")
 
-def _read_traits(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
-    traits = {name: Spec(_WrittenTrait).read(node, join_path(path, name), reading) for name, node in tree.items()}
-    if INVALID in traits.values():
-        return INVALID
-    return {name: Trait(item.text, item.status, item.source, item.note) for name, item in traits.items()}
+    def read_traits(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
+        traits = {name: Spec(WrittenTrait).read(node, join_path(path, name), reading) for name, node in tree.items()}
+        if INVALID in traits.values():
+            return INVALID
+        return {name: Trait(item.text, item.status, item.source, item.note) for name, item in traits.items()}
 
+    @dataclass(frozen=True, kw_only=True)
+    class Entry:
+        title: str = key(Text(), "what it is")
+        accelerator: str = key(Text(), "name of the part")
+        availability: str = key(Text(), "whether it can be had")
+        topology: str = key(Choice(TOPOLOGIES, "topology"), "how a native group is wired")
+        traits: Mapping[str, Trait] = key(Reads("a mapping", read_traits), "what is words", factory=dict)
+        facts: Mapping[str, Fact | Gap] = key(_ENTRY_FACTS, "facts by name")
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """A file of the catalog."""
-
-    title: str = key(Text(), "what it is")
-    accelerator: str = key(Text(), "name of the part")
-    availability: str = key(Text(), "whether it can be had")
-    topology: str = key(Choice(TOPOLOGIES, "topology"), "how a native group is wired")
-    traits: Mapping[str, Trait] = key(Reads("a mapping", _read_traits), "what is words", factory=dict)
-    facts: Mapping[str, Fact | Gap] = key(_ENTRY_FACTS, "facts by name")
+    return Entry
 
 
 @cache
@@ -200,7 +202,7 @@ def catalog_system(name: str) -> System:
     """
     document = catalog.system_entry(name)
     reading = Reading()
-    entry = reading.run(lambda: Spec(_Entry).read(document.tree, "", reading))
+    entry = reading.run(lambda: Spec(_entry_class()).read(document.tree, "", reading))
     if reading.failed or entry is None:
         raise SpecError([document.source.locate(finding) for finding in reading.findings])
     facts = {name: entry.facts[name] for name in FACTS if isinstance(entry.facts.get(name), Fact)}
