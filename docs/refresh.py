@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from kvplan.placement.plan_schema import plan_schema
@@ -14,18 +15,24 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
+def run(command: str, folder: str) -> subprocess.CompletedProcess[str]:
     """Run one kvplan command as a reader would, at 80 columns."""
-    environment = {"COLUMNS": "80", "PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
+    environment = {"COLUMNS": "80", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     arguments = [sys.executable, "-m", *command.split()]
     return subprocess.run(
-        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
     )
 
 
 def expected(block: str) -> str:
-    """What a block should hold: each of its commands, what it prints, and what it says."""
-    done = [(command, run(command)) for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE)]
+    """What a block should hold: each of its commands, what it prints, and what it says.
+
+    It runs in a folder of its own, with the repository's workloads: what one command writes the next one reads.
+    """
+    commands = re.findall(r"^\$ (.*)$", block, re.MULTILINE)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "workloads").symlink_to(ROOT / "workloads")
+        done = [(command, run(command, folder)) for command in commands]
     return "".join(f"$ {command}\n{result.stdout}{result.stderr}" for command, result in done)
 
 
