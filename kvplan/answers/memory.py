@@ -81,9 +81,7 @@ def rank_memory(case: DeploymentCase, path: Mapping[str, str], roots: tuple[Path
         fraction, fraction_source = asked.fraction, "given"
     reserve, reserve_source = room.assumed_reserve(max(weights)), "assumed from measurements"
     if not asked.reserve.auto:
-        size = Fraction(asked.reserve.bytes)
-        reserve = Fact(size, size, size, "bytes", "assumed", "given", more_is_better=False)
-        reserve_source = "given"
+        reserve, reserve_source = asked.reserve.given, asked.reserve.given.source
     return RankMemory(weights, source, fraction, fraction_source, reserve, reserve_source)
 
 

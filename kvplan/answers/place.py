@@ -88,7 +88,7 @@ def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
         headroom=(),
         ranges=ranges_of(question, [safe, *others]) if others else {},
         depends_on=judgement.depends_on,
-        notes=notes_of(question),
+        notes=notes_of(question, safe),
         set=changes,
         plan=plan,
     )

@@ -146,10 +146,24 @@ def _fullest(scenario: Scenario) -> float:
     return round(float(max(shares)), 6)
 
 
-def notes_of(question: PlaceQuestion) -> tuple[Finding, ...]:
+def _over_default(question: PlaceQuestion, ask: DeploymentAsk, got: Seated, safe: Scenario) -> list[Finding]:
+    """More sequences in an instance than the engine admits where max_num_seqs is left out."""
+    deployment, engine = ask.case.deployment, ask.case.engine
+    held = int(got.filling.held.max(initial=0))
+    memory = min((int(safe.values[name]) for name in ask.hbm_facts), default=0)
+    default = engine.default_max_num_seqs(memory)
+    if deployment.limits.max_num_seqs is not None or not default or held <= default:
+        return []
+    index = question.workload.deployments.index(deployment)
+    path = question.workload.written.deployment_path(index, "limits.max_num_seqs")
+    message = f"an instance holds {held:,} sequences; {engine.name} admits {default:,} at once by default"
+    return [Finding("KV108", path, message, help="set limits.max_num_seqs to what the servers are told")]
+
+
+def notes_of(question: PlaceQuestion, safe: Scenario) -> tuple[Finding, ...]:
     """What is not wrong but should be known."""
     written = question.workload.written
     notes = [*question.workload.notes]
-    for ask in question.deployments:
-        notes += [written.locate(note) for note in ask.case.notes]
+    for ask, got in zip(question.deployments, safe.layout.seated, strict=True):
+        notes += [written.locate(note) for note in (*ask.case.notes, *_over_default(question, ask, got, safe))]
     return tuple(dict.fromkeys(notes))

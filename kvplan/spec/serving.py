@@ -7,11 +7,15 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kvplan.findings import join_path
+from kvplan.spec.facts import Fact
 from kvplan.spec.kinds import INVALID, Bytes, Choice, Reading, Reads, Share, Whole, shown
 from kvplan.spec.reader import Spec, key
+from kvplan.spec.system import FactKind
+from kvplan.spec.systems import read_fact
 from kvplan.spec.tree import Tree
 from kvplan.spec.weight_formats import WEIGHT_FORMATS
 
+NOTHING = Fact(Fraction(0), Fraction(0), Fraction(0), "bytes", "assumed", "given", more_is_better=False)
 MAX_REPLICAS = 1 << 18
 WEIGHT_NAMES = ("bf16", "fp16", *WEIGHT_FORMATS)
 
@@ -36,10 +40,10 @@ REPLICAS = Reads("auto, or a whole number of 1 or more", _read_replicas)
 
 
 class Reserve(NamedTuple):
-    """Memory of a rank that is neither weights nor KV: assumed from measurements, or given. [bytes]"""
+    """Memory of a rank that is neither weights nor KV: assumed from measurements, or given as a fact. [bytes]"""
 
     auto: bool = True
-    bytes: int = 0
+    given: Fact = NOTHING
 
 
 def _read_reserve(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
@@ -47,11 +51,12 @@ def _read_reserve(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN4
         return Reserve()
     if tree == 0 and not isinstance(tree, bool):
         return Reserve(auto=False)  # nothing needs no unit
-    count = Bytes().read(tree, path, reading)
-    return Reserve(auto=False, bytes=count) if isinstance(count, int) else count
+    fact = read_fact(_RESERVE_KIND, tree, path, reading)
+    return Reserve(auto=False, given=fact) if isinstance(fact, Fact) else fact
 
 
-RESERVE = Reads("auto, or a number of bytes with its unit", _read_reserve)
+_RESERVE_KIND = FactKind("bytes", "memory of a rank that is neither weights nor KV", more_is_better=False)
+RESERVE = Reads("auto, bytes with their unit, or a fact like {low: 2 GiB, high: 3 GiB}", _read_reserve)
 
 
 @dataclass(frozen=True, kw_only=True)

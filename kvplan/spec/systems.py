@@ -103,9 +103,8 @@ def _written_fact(unit: str) -> type[Any]:
     return WrittenFact
 
 
-def _read_fact(name: str, tree: Tree, path: str, reading: Reading, *, gaps: bool) -> Any:  # noqa: ANN401
-    """One fact, or a gap where gaps may stand; a plain number is one that is assumed."""
-    kind = FACTS[name]
+def read_fact(kind: FactKind, tree: Tree, path: str, reading: Reading, *, gaps: bool = False) -> Any:  # noqa: ANN401
+    """One fact of a kind, or a gap where gaps may stand; a plain number is one that is assumed."""
     if isinstance(tree, str | int | Decimal) and not isinstance(tree, bool):
         value = Figure(kind.unit).read(tree, path, reading)
         return INVALID if value is INVALID else _plain_fact(kind, value)
@@ -151,9 +150,10 @@ def _read_mapping(tree: Tree, path: str, reading: Reading, *, gaps: bool) -> Any
         at = join_path(path, name)
         if name not in FACTS:
             help = nearest(name, FACTS) or f"one of {', '.join(sorted(FACTS))}"
+            help = "it is a deployment's: write it as memory: {reserve: …}" if name == "reserve" else help
             found[name] = reading.fault("KV011", at, f"unknown fact {shown(name)}", help=help, on_key=True)
         else:
-            found[name] = _read_fact(name, node, at, reading, gaps=gaps)
+            found[name] = read_fact(FACTS[name], node, at, reading, gaps=gaps)
     return INVALID if INVALID in found.values() else found
 
 

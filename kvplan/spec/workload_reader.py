@@ -67,12 +67,14 @@ class Written:
             raise _no_path(
                 path, document, f"`{path[:80]}` is not a path", "write like deployments.0.tensor_parallel=16"
             )
+        if steps[0] == "facts":  # of the one system that is meant
+            steps = ["fleet", 0, *steps]
+        if steps[0] == "fleet" and steps[2:] == ["facts", "reserve"]:  # a fact, but a deployment's
+            steps = ["deployments", 0, "memory", "reserve"]
         if self.is_flat and steps[:2] == ["deployments", 0] and len(steps) > 2:
             steps = steps[2:]
         if self.is_flat and steps[0] in _OF_DEPLOYMENT:
             steps = ["deployment", *steps]
-        if steps[0] == "facts":  # of the one system that is meant
-            steps = ["fleet", 0, *steps]
         # Only what lies on the way is copied: an alias shares its node with another place, which must not change.
         tree = node = copy.copy(self.tree)
         if steps[0] == "fleet" and len(steps) > 1 and isinstance(tree, dict) and "system" in tree:

@@ -166,6 +166,10 @@ class Engine(Protocol):
         """Who says so."""
         ...
 
+    def default_max_num_seqs(self, total_bytes: int) -> int:
+        """Most sequences at once of an instance where nobody says; 0 for no limit. total_bytes: of an accelerator."""
+        ...
+
     def expert_multiples(self, format_name: str) -> tuple[int, int]:
         """What kernels pad the hidden size and the width of routed experts to, by their format. [elements]"""
         ...

@@ -100,6 +100,10 @@ class Paged:
         """The largest piece that the blocks of every kind are whole numbers of. [bytes]"""
         return math.gcd(*(group.all_bytes for group in groups))
 
+    def default_max_num_seqs(self, total_bytes: int) -> int:
+        """No limit."""
+        return 0
+
     def expert_multiples(self, format_name: str) -> tuple[int, int]:
         """Nothing is padded. [elements]"""
         return (1, 1)

@@ -207,6 +207,13 @@ class Vllm:
         """The default of this version."""
         return f"default of vllm {self.version}"
 
+    def default_max_num_seqs(self, total_bytes: int) -> int:
+        """By the memory of the device, of every data-parallel instance. [sequences]
+
+        Source: vLLM 0.9 to 0.33 engine/arg_utils.py, get_batch_defaults; A100s, which get fewer, are in no system here.
+        """
+        return next(int(number) for least, number in self.data["max_num_seqs"] if total_bytes >= least << 30)
+
     def expert_multiples(self, format_name: str) -> tuple[int, int]:
         """Experts in mxfp4 are padded for every kernel that serves them. [elements]
 
