@@ -128,10 +128,20 @@ def ranges_of(question: PlaceQuestion, found: Sequence[Scenario]) -> dict[str, d
                 "regions_placed": placed.placed,
                 "accelerators_for_kv": kv_accelerators(question, scenario),
                 "capacity_blocks": max((max(want.capacities, default=0) for want in scenario.asked), default=0),
+                **_room_of_one(question, scenario),
             }
         )
     ranges = {name: ends(*(one[name] for one in figures)) for name in figures[0]}
     return {name: item for name, item in ranges.items() if item["low"] != item["high"]}
+
+
+def _room_of_one(question: PlaceQuestion, scenario: Scenario) -> dict[str, int]:
+    """What the room of a rank follows from, where there is one deployment on one kind of accelerator. [bytes]"""
+    if len(question.deployments) != 1 or len(set(question.deployments[0].hbm_facts)) != 1:
+        return {}
+    ask = question.deployments[0]
+    hbm, reserve = scenario.values[ask.hbm_facts[0]], scenario.values[ask.reserve_fact]
+    return {"hbm_bytes": int(hbm), "reserve_bytes": int(reserve)}
 
 
 def _fullest(scenario: Scenario) -> float:

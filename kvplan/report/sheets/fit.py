@@ -58,8 +58,18 @@ def _memory(fit: Fit) -> str:
         f"A rank of {fit.system}: {format_bytes(fit.hbm_bytes)} seen × {share} "
         f"= {format_bytes(fit.room_bytes)}, less {format_bytes(fit.weights_bytes)} of weights ({fit.weights_source}) "
         f"and {format_bytes(fit.reserve_bytes)} of reserve ({fit.reserve_source}), "
-        f"leaves {format_bytes(fit.pool_bytes)} for KV."
+        f"leaves {format_bytes(fit.pool_bytes)} for KV.{_safe_end(fit)}"
     )
+
+
+def _safe_end(fit: Fit) -> str:
+    """What else memory and reserve may be: nothing that is not known stands there as one number."""
+    spans = [
+        f"{format_bytes(int(ends['low']))} … {format_bytes(int(ends['high']))} {words}"
+        for name, words in (("hbm_bytes", "may be seen"), ("reserve_bytes", "may be reserve"))
+        if (ends := fit.ranges.get(name))
+    ]
+    return f" That is the safe end: {', '.join(spans)}." if spans else ""
 
 
 def _pool(fit: Fit) -> Table:

@@ -88,6 +88,13 @@ def _memory(place: Place) -> Iterator[str]:
         }
         name = "A rank" if len(place.deployments) == 1 else f"{item.deployment}, a rank"
         yield memory_text(name, memory, item.memory_fraction, (item.weights_source, item.reserve_source))
+    spans = [
+        f"{format_bytes(int(ends['low']))} … {format_bytes(int(ends['high']))} {words}"
+        for name, words in (("hbm_bytes", "may be seen"), ("reserve_bytes", "may be reserve"))
+        if (ends := place.ranges.get(name))
+    ]
+    if spans:
+        yield f"That is the safe end: {', '.join(spans)}."
 
 
 def _hangs_on(place: Place) -> Iterator[str]:
