@@ -22,20 +22,35 @@ UNPLACED = -1  # the bin of regions that found no room
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """What best-fit-decreasing made of classes and bins.
+    """Where the regions of each class are.
 
     sizes, firsts, bins, counts: a run each: a size, the first of a span of bins, how many bins, regions in each;
-        in the order of placing; bin −1 is no bin, shape (r,).
-    opened: room left, first bin, bins, of bins that hold a region, shape (o, 3).
-    empty: the same of bins that hold none, shape (e, 3).
+        bin −1 is no bin; the largest sizes first, shape (r,).
     """
 
     sizes: IntArray
     firsts: IntArray
     bins: IntArray
     counts: IntArray
-    opened: IntArray
-    empty: IntArray
+
+    @property
+    def used(self) -> int:
+        """Bins that hold a region: bins open in the order of their numbers."""
+        return int((self.firsts + self.bins).max(initial=0, where=self.firsts != UNPLACED))
+
+    @property
+    def unplaced(self) -> int:
+        """Regions without a bin."""
+        return int(self.counts[self.firsts == UNPLACED].sum())
+
+    def loads(self) -> IntArray:
+        """What each used bin holds, shape (used,)."""
+        placed = self.firsts != UNPLACED
+        firsts, more = self.firsts[placed], (self.sizes * self.counts)[placed]
+        change = np.zeros(self.used + 1, dtype=np.int64)
+        np.add.at(change, firsts, more)
+        np.subtract.at(change, firsts + self.bins[placed], more)
+        return np.cumsum(change[:-1])
 
 
 def best_fit(sizes: IntArray, counts: IntArray, bins: Iterable[Span]) -> Filled:
@@ -101,12 +116,7 @@ class _Filling:
                 if alone:
                     at = self._fill_one(at, left, room, first)
                     break
-        return self._filled()
-
-    def _filled(self) -> Filled:
-        sizes, firsts, bins, counts = (np.array(column, dtype=np.int64) for column in self.runs)
-        opened = self.awake + [(-room, -first, many) for room, first, many in self.asleep]
-        return Filled(sizes, firsts, bins, counts, _table(opened), _table(self.empty))
+        return Filled(*(np.array(column, dtype=np.int64) for column in self.runs))
 
     def _note(self, size: int, first: int, bins: int, count: int) -> None:
         sizes, firsts, many, counts = self.runs
@@ -137,7 +147,3 @@ class _Filling:
         else:
             heappush(self.asleep, (-room, -bin, 1))
         return at
-
-
-def _table(spans: list[Span]) -> IntArray:
-    return np.array(spans, dtype=np.int64).reshape(-1, 3)

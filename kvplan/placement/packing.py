@@ -1,4 +1,4 @@
-"""pack() and pack_classes(): sizes into bins, on arrays: best-fit-decreasing on classes of equal sizes, and a bound.
+"""pack() and pack_classes(): sizes into bins, on arrays: classes of equal sizes, two packers, and a bound.
 
 Knows integers only, in whatever unit they are (blocks, accelerators). Does not know what a region or a bin is.
 """
@@ -14,13 +14,13 @@ import numpy as np
 
 from kvplan.placement.best_fit import UNPLACED, Filled, Span, best_fit
 from kvplan.placement.bounds import Bound, lower_bound
+from kvplan.placement.classes import Classes, KeyArray, checked, gathered, given, stable_order
+from kvplan.placement.refill import refilled
 from kvplan.units import MAX_INTEGER
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
-KeyArray = np.ndarray[Any, np.dtype[Any]]  # uint16 or uint32
 
 STRATEGIES = ("pack",)
-_HALF = 1 << 16  # NumPy's stable sort of 16-bit integers is a radix sort: linear, and several times faster
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,20 +89,8 @@ class Packing(ClassPacking):
         """The bin of each region, −1 where there was no room, int64, shape (n,). Equal sizes fill bins in order."""
         by_place = np.repeat(self.runs.bin_numbers(), np.repeat(self.runs.count, self.runs.bins))
         bins = np.empty_like(by_place)
-        bins[_stable_order(self._keys)] = by_place
+        bins[stable_order(self._keys)] = by_place
         return _frozen(bins)
-
-
-class _Classes(NamedTuple):
-    """Regions gathered by size.
-
-    sizes, counts: distinct sizes, ascending, and regions of each, int64, shape (d,).
-    keys: a narrow integer a region, the smaller the larger the size, shape (n,).
-    """
-
-    sizes: IntArray
-    counts: IntArray
-    keys: KeyArray
 
 
 class _Bins(NamedTuple):
@@ -133,94 +121,70 @@ def pack(sizes: IntArray, capacities: SupportsIndex | IntArray, *, strategy: str
     if strategy not in STRATEGIES:
         message = f"unknown strategy `{strategy}`: known are {', '.join(STRATEGIES)}"
         raise ValueError(message)
-    sizes = _checked(sizes, "sizes")
-    bins, classes = _bins(capacities, sizes.size), _classes(sizes)
-    packed = _packed(classes.sizes, classes.counts, bins)
-    return Packing(**vars(packed), _keys=classes.keys)
+    classes, keys = gathered(checked(sizes, "sizes"))
+    return Packing(**vars(_packed(classes, capacities)), _keys=keys)
 
 
 def pack_classes(sizes: IntArray, counts: IntArray, capacities: SupportsIndex | IntArray) -> ClassPacking:
-    """Regions into few bins, by best-fit-decreasing on classes of equal sizes, with a bound on how few it could be.
+    """Regions into few bins, and a bound on how few it could be.
 
-    A region goes to the fullest open bin with room, of equally full to the largest, then to the lowest number; where
-    none has room, the largest empty bin opens.
+    Best-fit-decreasing on classes of equal sizes; where that leaves a gap to the bound, bins are filled exactly as
+    well, within a limit of work, and the better packing is kept: fewest regions without a bin, then fewest bins. The
+    largest bins are used first.
 
     sizes: int64, shape (d,), 0 or more, in any order; equal ones are one class.
     counts: regions of each size, int64, shape (d,), 0 or more.
     capacities: an integer is as many equal bins as needed, an array of int64, shape (b,), is that fleet.
     Raises: TypeError unless int64; ValueError if a number is negative, shapes differ, or a total would pass 2**62.
-    Source: Johnson et al., SIAM J. Computing 3 (1974) 299-325; bounds.py.
+    Source: best_fit.py, refill.py, bounds.py.
     """
-    sizes, counts = _checked(sizes, "sizes"), _checked(counts, "counts")
-    if sizes.shape != counts.shape:
-        message = f"there are {sizes.size:,} sizes and {counts.size:,} counts"
-        raise ValueError(message)
-    total = sum(size * count for size, count in zip(sizes.tolist(), counts.tolist(), strict=True))
-    if total >= MAX_INTEGER:
-        message = f"sizes × counts add up to {total:,}, which is 2**62 or more"
-        raise ValueError(message)
-    distinct, places = np.unique(sizes[counts > 0], return_inverse=True)
-    regions = np.zeros(distinct.size, dtype=np.int64)
-    np.add.at(regions, places, counts[counts > 0])
-    return _packed(distinct, regions, _bins(capacities, int(counts.sum())))
+    return _packed(given(sizes, counts), capacities)
 
 
-def _packed(sizes: IntArray, counts: IntArray, bins: _Bins) -> ClassPacking:
-    """sizes: distinct, ascending, shape (d,). counts: 1 or more, shape (d,)."""
-    filled = best_fit(sizes, counts, bins.spans)
-    used = int(filled.opened[:, 2].sum())
-    unplaced = int(filled.counts[filled.firsts == UNPLACED].sum())
-    order = np.arange(used, dtype=np.int64) if bins.endless else bins.order
+def _packed(classes: Classes, capacities: SupportsIndex | IntArray) -> ClassPacking:
+    bins = _bins(capacities, int(classes.counts.sum()))
+    filled = best_fit(*classes, bins.spans)
+    bound, too_large = _bound(classes, bins, filled)
+    if _worth_more(filled, bound, bins, too_large):
+        filled = refilled(filled, *classes, bins.spans, bound.bins)
+    order = np.arange(filled.used, dtype=np.int64) if bins.endless else bins.order
     runs = (filled.sizes, filled.firsts, filled.bins, filled.counts, order)
-    bound, all_fit = _bound(sizes, counts, bins, used, unplaced)
     return ClassPacking(
         runs=Runs(*(_frozen(column) for column in runs)),
         loads=_frozen(_loads(filled, bins)),
-        bins_used=used,
-        unplaced=unplaced,
+        bins_used=filled.used,
+        unplaced=filled.unplaced,
         bound=bound,
-        proved_optimal=all_fit and used == bound.bins,
+        proved_optimal=filled.unplaced == too_large and filled.used == bound.bins,
     )
 
 
-def _bound(sizes: IntArray, counts: IntArray, bins: _Bins, used: int, unplaced: int) -> tuple[Bound, bool]:
-    """The bound of the regions that fit the largest bin, and whether those are all placed.
+def _bound(classes: Classes, bins: _Bins, filled: Filled) -> tuple[Bound, int]:
+    """The bound of the regions that fit the largest bin, and how many do not.
 
-    Where they are not, a bound above the fleet is looked for: it proves that there is no room for all.
+    Where not all that fit are placed, a bound above the fleet is looked for: it proves that there is no room for all.
     """
+    sizes, counts = classes
     fitting = int(np.searchsorted(sizes, bins.capacities.max(initial=-1), side="right"))
-    all_fit = unplaced == int(counts[fitting:].sum())
-    enough = used if all_fit else bins.capacities.size + 1
-    return lower_bound(sizes[:fitting], counts[:fitting], bins.capacities, enough), all_fit
+    too_large = int(counts[fitting:].sum())
+    enough = filled.used if filled.unplaced == too_large else bins.capacities.size + 1
+    return lower_bound(sizes[:fitting], counts[:fitting], bins.capacities, enough), too_large
 
 
-def _checked(values: IntArray, what: str) -> IntArray:
-    values = np.asarray(values)
-    if values.dtype != np.int64:
-        message = f"{what} are {values.dtype}, not int64"
-        raise TypeError(message)
-    if values.ndim != 1:
-        message = f"{what} have shape {values.shape}, not one dimension"
-        raise ValueError(message)
-    if not values.size:
-        return values
-    if int(values.min()) < 0:
-        message = f"{what} cannot be negative: {int(values.min())} at {int(values.argmin())}"
-        raise ValueError(message)
-    if int(values.max()) * values.size >= MAX_INTEGER and _exact_sum(values) >= MAX_INTEGER:
-        message = f"{what} add up to {_exact_sum(values):,}, which is 2**62 or more"
-        raise ValueError(message)
-    return values
+def _worth_more(filled: Filled, bound: Bound, bins: _Bins, too_large: int) -> bool:
+    """Whether a better packing is looked for.
 
-
-def _exact_sum(values: IntArray) -> int:
-    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+    Not where none exists, nor for a bin in ten thousand or for a hundred-thousandth of the bins.
+    """
+    if filled.unplaced > too_large:
+        return bound.bins <= bins.capacities.size
+    return filled.used - bound.bins > max(bound.bins // 100_000, int(bound.bins >= 10_000))
 
 
 def _bins(capacities: SupportsIndex | IntArray, regions: int) -> _Bins:
     """Bins as they open. Endless bins are as many as there are regions: more are never needed."""
     if np.asarray(capacities).ndim:
-        fleet = _checked(np.asarray(capacities), "capacities")
+        fleet = checked(np.asarray(capacities), "capacities")
         order = np.argsort(-fleet, kind="stable")
         falling = fleet[order]
         starts = np.flatnonzero(np.diff(falling, prepend=-1))
@@ -251,41 +215,13 @@ def _whole(capacity: SupportsIndex) -> int:
     return whole
 
 
-def _classes(sizes: IntArray) -> _Classes:
-    """Classes by counting where sizes are small numbers of some unit, by sorting where they are not."""
-    most = int(sizes.max(initial=0))
-    if most < max(_HALF, 4 * sizes.size):
-        counts = np.bincount(sizes)
-        distinct = np.flatnonzero(counts)
-        keys = np.subtract(most, sizes, dtype=np.int64).astype(np.uint16 if most < _HALF else np.uint32)
-        return _Classes(distinct, counts[distinct], keys)
-    unit = int(np.gcd.reduce(sizes))
-    if unit > 1:  # bytes of whole blocks
-        distinct, counts, keys = _classes(sizes // unit)
-        return _Classes(distinct * unit, counts, keys)
-    distinct, places, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    keys = (distinct.size - 1 - places).astype(np.uint32)
-    return _Classes(distinct, counts, keys)
-
-
-def _stable_order(keys: KeyArray) -> IntArray:
-    """argsort(keys, kind="stable"), by halves of 16 bits: the low ones first."""
-    if keys.dtype == np.uint16:
-        return np.argsort(keys, kind="stable")
-    low = np.argsort(keys.astype(np.uint16), kind="stable")
-    high = np.argsort((keys >> 16).astype(np.uint16)[low], kind="stable")
-    return low[high]
-
-
 def _loads(filled: Filled, bins: _Bins) -> IntArray:
     """What is in each bin: of endless bins those that are used, of a fleet all by their numbers."""
-    spans = filled.opened if bins.endless else np.concatenate((filled.opened, filled.empty))
-    room, _, many = spans[np.argsort(spans[:, 1])].T
-    rooms = np.repeat(room, many)
+    used = filled.loads()
     if bins.endless:
-        return np.asarray(bins.capacities[0] - rooms)
-    loads = np.empty_like(rooms)
-    loads[bins.order] = bins.capacities - rooms
+        return used
+    loads = np.zeros_like(bins.order)
+    loads[bins.order[: used.size]] = used
     return loads
 
 

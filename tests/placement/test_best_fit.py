@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvplan.placement.packing import pack
+from kvplan.placement.best_fit import UNPLACED, best_fit
 
 
 def plain_best_fit(sizes, capacities):
@@ -27,10 +27,31 @@ def plain_best_fit(sizes, capacities):
     return bin_of, loads[: len(opened)] if endless else loads, len(opened)
 
 
+def opening(capacities, regions):
+    """Spans of a fleet as its bins open, and their numbers; a whole number is as many bins as regions."""
+    if isinstance(capacities, int):
+        return [(capacity, 0, regions) for capacity in [capacities] if regions], list(range(regions))
+    order = sorted(range(len(capacities)), key=lambda bin: (-capacities[bin], bin))
+    return [(capacities[bin], place, 1) for place, bin in enumerate(order)], order
+
+
 def ours(sizes, capacities):
-    array = capacities if isinstance(capacities, int) else np.array(capacities, dtype=np.int64)
-    packing = pack(np.array(sizes, dtype=np.int64), array)
-    return packing.bin_of.tolist(), packing.loads.tolist(), packing.bins_used
+    """The same by classes: regions of a size take its runs in their order."""
+    distinct, counts = np.unique(np.array(sizes, dtype=np.int64), return_counts=True)
+    spans, order = opening(capacities, len(sizes))
+    filled = best_fit(distinct, counts, spans)
+    places = {size: [] for size in distinct.tolist()}
+    runs = zip(*(column.tolist() for column in (filled.sizes, filled.firsts, filled.bins, filled.counts)), strict=True)
+    for size, first, bins, count in runs:
+        for place in range(first, first + bins):
+            places[size] += [UNPLACED if first == UNPLACED else order[place]] * count
+    bin_of = [places[size].pop(0) for size in sizes]
+    loads = filled.loads().tolist()
+    if not isinstance(capacities, int):
+        by_place = loads + [0] * (len(order) - len(loads))
+        loads = [by_place[order.index(bin)] for bin in range(len(order))]
+    assert filled.unplaced == bin_of.count(UNPLACED)
+    return bin_of, loads, filled.used
 
 
 few_sizes = st.lists(st.integers(0, 12), max_size=60)
@@ -70,6 +91,12 @@ def test_equal_sizes_fill_bins_in_their_order():
 
 
 def test_the_work_goes_with_runs_and_not_with_regions():
-    packing = pack(np.full(3_000_000, 7, dtype=np.int64), 22)
-    rows = zip(*(column.tolist() for column in (packing.runs.bin, packing.runs.bins, packing.runs.count)), strict=True)
-    assert list(rows) == [(0, 1_000_000, 3)]
+    filled = best_fit(np.array([7]), np.array([3_000_000]), [(22, 0, 3_000_000)])
+    assert [column.tolist() for column in (filled.firsts, filled.bins, filled.counts)] == [[0], [1_000_000], [3]]
+
+
+def test_what_bins_hold_and_what_none_does():
+    filled = best_fit(np.array([0, 3, 4, 11]), np.array([2, 1, 3, 5]), [(10, 0, 1), (9, 1, 1), (2, 2, 4)])
+    assert (filled.used, filled.unplaced) == (2, 5)  # 4 + 4 and 4 + 3, the 0s with the fuller; the 11s nowhere
+    assert filled.loads().tolist() == [8, 7]
+    assert (filled.sizes[0], filled.firsts[0], filled.counts[0]) == (11, UNPLACED, 5)

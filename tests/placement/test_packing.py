@@ -13,11 +13,11 @@ def array_of(*values):
 
 
 def planted(bins, pieces, capacity, seed):
-    """Every bin cut at random into so many pieces of 1 or more: the optimum is `bins`."""
+    """Every bin cut at random into so many pieces, those of 0 left out: the optimum is `bins`."""
     rng = np.random.default_rng(seed)
-    cuts = np.array([rng.choice(capacity - 1, pieces - 1, replace=False) + 1 for _ in range(bins)])
-    edges = np.concatenate((np.zeros((bins, 1)), np.sort(cuts, axis=1), np.full((bins, 1), capacity)), axis=1)
-    return rng.permutation(np.diff(edges, axis=1).astype(np.int64).ravel())
+    cuts = np.sort(rng.integers(0, capacity + 1, (bins, pieces - 1)), axis=1)
+    sizes = np.diff(cuts, axis=1, prepend=0, append=capacity).ravel()
+    return rng.permutation(sizes[sizes > 0])
 
 
 def assert_holds(packing, sizes, capacities):
@@ -40,8 +40,8 @@ def assert_holds(packing, sizes, capacities):
     assert packing.bound_kind in ("l1", "l2", "dff")
 
 
-@pytest.mark.parametrize("capacity", [1000, 164_794, 10**9])
-@pytest.mark.parametrize("pieces", [2, 3, 4, 5, 8, 16, 64, 256])
+@pytest.mark.parametrize("capacity", [100, 1000, 89_473, 10**6, 10**9])
+@pytest.mark.parametrize("pieces", [2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256])
 def test_planted_packings_are_found_but_for_a_bin(pieces, capacity):
     for bins in (1, 10, 300):
         sizes = planted(bins, pieces, capacity, seed=pieces)
@@ -49,6 +49,15 @@ def test_planted_packings_are_found_but_for_a_bin(pieces, capacity):
         assert_holds(packing, sizes, capacity)
         assert packing.lower_bound == bins <= packing.bins_used <= bins + 1
         assert packing.proved_optimal == (packing.bins_used == bins)
+
+
+@pytest.mark.parametrize(("pieces", "capacity"), [(2, 164_794), (3, 100), (5, 10_000), (16, 6000)])
+def test_many_planted_bins(pieces, capacity):
+    sizes = planted(20_000, pieces, capacity, seed=1)
+    packing = pack(sizes, capacity)
+    assert packing.lower_bound <= 20_000 <= packing.bins_used <= 20_001
+    loads = np.bincount(packing.bin_of, weights=sizes)  # exact below 2**53
+    assert packing.loads.tolist() == loads.tolist()
 
 
 sizes_lists = st.lists(st.integers(0, 50) | st.integers(0, 2**40), max_size=40)
