@@ -18,8 +18,8 @@ from kvplan.spec.facts import judge, scenarios
 from kvplan.spec.workload import Workload
 
 _RANGED = (
-    "reserve_bytes", "pool_bytes", "blocks", "tokens", "max_concurrency", "max_sequences", "longest_context",
-    "has_bytes", "hbm_bytes", "room_bytes",
+    "weights_bytes", "reserve_bytes", "pool_bytes", "blocks", "tokens", "max_concurrency", "max_sequences",
+    "longest_context", "has_bytes", "hbm_bytes", "room_bytes",
 )  # fmt: skip
 
 
@@ -115,12 +115,10 @@ def _memory(question: Question) -> dict[str, Any]:
     memory, system = question.memory, question.system
     if memory is None or system is None:
         return {
-            "system": "", "weights_bytes": 0, "weights_source": "", "memory_fraction": 0.0, "fraction_source": "",
-            "reserve_source": "",
+            "system": "", "weights_source": "", "memory_fraction": 0.0, "fraction_source": "", "reserve_source": "",
         }  # fmt: skip
     return {
         "system": system.name,
-        "weights_bytes": memory.weights_bytes,
         "weights_source": memory.weights_source,
         "memory_fraction": float(memory.fraction),
         "fraction_source": memory.fraction_source,
@@ -142,6 +140,7 @@ def _figures(question: Question, ranks: Ranks) -> dict[str, Any]:
     return {
         "hbm_bytes": memory.total_bytes if memory else 0,
         "room_bytes": memory.budget_bytes if memory else 0,
+        "weights_bytes": memory.weights_bytes if memory else 0,
         "reserve_bytes": memory.reserve_bytes if memory else 0,
         "pool_bytes": start.pool_bytes,
         "block_bytes": max(engine.block_bytes(pool.groups) for pool in ranks.pools),

@@ -27,7 +27,10 @@ _NO_FACTS: Values = {}
 
 
 class Ranks(NamedTuple):
-    """What the ranks of a deployment need and have at given facts, told of the stage that fills first. [bytes]"""
+    """What the ranks of a deployment need and have at given facts. [bytes]
+
+    memory: of the stage that has fewest blocks; needs_bytes, has_bytes: of the stage that fills first.
+    """
 
     pools: tuple[RankPool, ...]
     memory: Memory | None
@@ -81,7 +84,8 @@ class Question:
         limit = case.deployment.limits.max_num_seqs
         fits = fits and room.admits(case.engine, pools, self.max_model_len, case.accountant.token_ranks)
         fits = fits and (limit is None or self.sequences <= limit * self.instances)
-        return Ranks(tuple(pools), memories[tight] if memories else None, needs[tight], has[tight], fits)
+        memory = memories[room.poorest(case.engine, pools)] if memories else None
+        return Ranks(tuple(pools), memory, needs[tight], has[tight], fits)
 
     def start_up(self, ranks: Ranks) -> PoolRoom:
         """The pools as the engine sees them when it starts."""

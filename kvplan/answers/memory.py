@@ -44,11 +44,6 @@ class RankMemory:
     reserve: Fact
     reserve_source: str
 
-    @property
-    def weights_bytes(self) -> int:
-        """Of the heaviest rank. [bytes]"""
-        return max(self.stage_weights_bytes)
-
     def facts(self, system: System) -> dict[str, Fact]:
         """What the room hangs on."""
         return {HBM: system.fact(HBM), RESERVE: self.reserve}

@@ -74,7 +74,8 @@ def deployment_places(question: PlaceQuestion, safe: Scenario, plan: Plan) -> tu
         part = max(range(len(want.capacities)), key=lambda index: (want.capacities[index], -index), default=0)
         memories = ask.memories(part, safe.values)
         costs = ask.blocks.block_bytes
-        stage = min(range(len(costs)), key=lambda index: (memories[index].pool_bytes // costs[index], index))
+        pools = [memory.pool_bytes for memory in memories]
+        stage = min(range(len(costs)), key=lambda index: (pools[index] // costs[index], pools[index], index))
         memory, case = memories[stage], ask.case
         found.append(
             DeploymentPlace(

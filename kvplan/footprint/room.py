@@ -84,6 +84,18 @@ def pool_blocks(engine: Engine, ranks: Sequence[RankPool]) -> int:
     return min(rank.pool_bytes // engine.block_bytes(rank.groups) for rank in ranks)
 
 
+def poorest(engine: Engine, ranks: Sequence[RankPool]) -> int:
+    """The stage whose rank has fewest blocks; of equals the one with the smallest pool."""
+    return min(
+        range(len(ranks)),
+        key=lambda stage: (
+            ranks[stage].pool_bytes // engine.block_bytes(ranks[stage].groups),
+            ranks[stage].pool_bytes,
+            stage,
+        ),
+    )
+
+
 def sequence_bytes(
     function: Callable[[Groups, np.ndarray], np.ndarray], groups: Groups, tokens: int, token_ranks: int
 ) -> int:
@@ -104,7 +116,7 @@ def describe(engine: Engine, ranks: Sequence[RankPool], max_model_len: int, toke
     token_ranks: ranks over which the tokens of a sequence are spread.
     """
     blocks = pool_blocks(engine, ranks)
-    rank = min(ranks, key=lambda rank: (rank.pool_bytes // engine.block_bytes(rank.groups), -rank.pool_bytes))
+    rank = ranks[poorest(engine, ranks)]
     block, pool_bytes = engine.block_bytes(rank.groups), rank.pool_bytes
     null = engine.null_blocks * block if engine.admits_without_null_blocks else 0
 
