@@ -204,6 +204,16 @@ class Bytes(_Measured):
         return units.parse_bytes(text)
 
 
+class MeasuredBytes(_Measured):
+    """A number of bytes as a log rounds it, with its unit; the fraction of a byte is dropped."""
+
+    words = Bytes.words
+
+    def parse(self, text: str) -> units.Quantity:
+        """Bytes, such as 15.26 GiB."""
+        return units.Quantity(units.parse_measured_bytes(text))
+
+
 class Share:
     """A share of 0 to 1, as a percentage or a fraction; ``open_ends`` leaves out 0 and 1."""
 

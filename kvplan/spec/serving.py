@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from kvplan.findings import join_path
 from kvplan.spec.facts import Fact
-from kvplan.spec.kinds import INVALID, Bytes, Choice, Reading, Reads, Share, Whole, shown
+from kvplan.spec.kinds import INVALID, Choice, MeasuredBytes, Reading, Reads, Share, Whole, shown
 from kvplan.spec.reader import Spec, key
 from kvplan.spec.system import FactKind
 from kvplan.spec.systems import read_fact
@@ -104,7 +104,7 @@ def _read_weights(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN4
         return _read_format(tree, path, reading)
     if isinstance(tree, str) and tree in WEIGHT_NAMES:
         return GivenWeights("format", tree)
-    count = Bytes().read(tree, path, reading)
+    count = MeasuredBytes().read(tree, path, reading)
     return GivenWeights("bytes", bytes=count) if isinstance(count, int) else count
 
 

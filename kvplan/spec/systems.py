@@ -41,7 +41,7 @@ def _parse_count(text: str) -> Fraction:
 
 
 _PARSERS: Mapping[str, Callable[[str], Fraction]] = {
-    "bytes": lambda text: Fraction(units.parse_bytes(text).value),
+    "bytes": lambda text: Fraction(units.parse_measured_bytes(text)),
     "bytes/s": units.parse_rate,
     "s": units.parse_seconds,
     "share": units.parse_fraction,

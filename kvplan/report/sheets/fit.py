@@ -67,7 +67,7 @@ def _safe_end(fit: Fit) -> str:
     spans = [
         f"{format_bytes(int(ends['low']))} … {format_bytes(int(ends['high']))} {words}"
         for name, words in (("hbm_bytes", "may be seen"), ("reserve_bytes", "may be reserve"))
-        if (ends := fit.ranges.get(name))
+        if (ends := fit.ranges.get(name)) and format_bytes(int(ends["low"])) != format_bytes(int(ends["high"]))
     ]
     return f" That is the safe end: {', '.join(spans)}." if spans else ""
 

@@ -91,7 +91,7 @@ def _memory(place: Place) -> Iterator[str]:
     spans = [
         f"{format_bytes(int(ends['low']))} … {format_bytes(int(ends['high']))} {words}"
         for name, words in (("hbm_bytes", "may be seen"), ("reserve_bytes", "may be reserve"))
-        if (ends := place.ranges.get(name))
+        if (ends := place.ranges.get(name)) and format_bytes(int(ends["low"])) != format_bytes(int(ends["high"]))
     ]
     if spans:
         yield f"That is the safe end: {', '.join(spans)}."
