@@ -67,7 +67,8 @@ def _read_part(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
         fact = system.facts.get(name)
         if fact is not None and fact.low < fact.high:
             message = f"`{name}` is a range: seats are made for one number"
-            return reading.fault("KV010", join_path(path, f"facts.{name}"), message, help="give it as {value: …}")
+            at = join_path(join_path(path, "facts"), name)
+            return reading.fault("KV010", at, message, help="give it as {value: …}")
     if fabric.total > MAX_ACCELERATORS:
         message = f"{fabric.total:,} accelerators, more than {MAX_ACCELERATORS:,}"
         return reading.fault("KV010", join_path(path, "count"), message, help="plan a part of the fleet at a time")
