@@ -169,7 +169,7 @@ def longest(holds: Callable[[int], bool], most: int) -> int:
     >>> longest(lambda number: number * number <= 50, 100)
     7
     """
-    if not holds(1):
+    if most < 1 or not holds(1):
         return 0
     low, high = 1, 2
     while high <= most and holds(high):
