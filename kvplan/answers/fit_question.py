@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from kvplan import files, units
+from kvplan import units
 from kvplan.answers import request
 from kvplan.answers.deployment import DeploymentCase
 from kvplan.answers.memory import RankMemory, rank_memory, rank_pools
-from kvplan.answers.opening import deployment_paths, open_deployment
+from kvplan.answers.opening import deployment_paths, model_roots, open_deployment
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.footprint import room
@@ -107,7 +107,9 @@ def open_question(workload: Workload | Written | None, flags: Mapping[str, Any],
     system = None if pool_bytes is not None else _only_system(asked, style)
     try:
         case = open_deployment(asked, index, None)
-        memory = None if system is None else rank_memory(case, deployment_paths(asked, index), _roots(asked))
+        memory = (
+            None if system is None else rank_memory(case, deployment_paths(asked, index), model_roots(asked, index))
+        )
         if memory is not None and system is not None:
             memory.facts(system)
     except SpecError as error:
@@ -126,11 +128,6 @@ def open_question(workload: Workload | Written | None, flags: Mapping[str, Any],
         system=system,
         memory=memory,
     )
-
-
-def _roots(workload: Workload) -> tuple[Any, ...]:
-    folder = workload.written.folder
-    return () if folder is None else files.roots_of(folder)
 
 
 def _pool(value: Any, style: str) -> int:  # noqa: ANN401

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -103,8 +103,20 @@ def _weights(case: DeploymentCase, path: Mapping[str, str], roots: tuple[Path, .
     counted = tuple(weight_bytes_per_rank(model.weights, storage, shares, part) for part in stages)
     if given.kind == "format":
         return counted, f"from the architecture, loaded in {storage.name}"
-    if model.config_path is not None and (size := checkpoint_bytes(model.config_path, roots=roots)):
+    if size := _checkpoint(model.config_path, path["model"], roots):
         whole = model_weight_bytes(model.weights, storage)
         shared = tuple(share_of_checkpoint(size, bytes_, whole) for bytes_ in counted)
         return shared, "the index beside the config"
     return counted, f"from the architecture ({storage.name})"
+
+
+def _checkpoint(config: Path | None, path: str, roots: tuple[Path, ...]) -> int | None:
+    """Bytes of the checkpoint that a config belongs to; None where nothing says them. [bytes]
+
+    Raises: SpecError at the path of the model.
+    """
+    try:
+        return None if config is None else checkpoint_bytes(config, roots=roots)
+    except SpecError as error:
+        found = [replace(item, path=path, file="", note=f"in {item.file}") for item in error.findings]
+        raise SpecError(found) from None

@@ -27,8 +27,9 @@ def open_deployment(workload: Workload, index: int, rank: int | None) -> Deploym
     """
     deployment = workload.deployments[index]
     folder = workload.written.folder
-    roots = () if folder is None or _is_flag(workload, index, "model") else files.roots_of(folder)
-    model = _resolve(workload, index, None if _is_flag(workload, index, "model") else folder, roots)
+    model = _resolve(
+        workload, index, None if _is_flag(workload, index, "model") else folder, model_roots(workload, index)
+    )
     served = _served(deployment, model)
     make = ENGINES.get(deployment.engine.name)
     if make is None:
@@ -60,6 +61,12 @@ def open_deployment(workload: Workload, index: int, rank: int | None) -> Deploym
 def deployment_paths(workload: Workload, index: int) -> dict[str, str]:
     """Where keys of a deployment stand in the workload, for findings."""
     return {item.name: workload.written.deployment_path(index, item.name) for item in fields(Deployment)}
+
+
+def model_roots(workload: Workload, index: int) -> tuple[Path, ...]:
+    """Folders that the model of a deployment may be read from; none means anywhere, as for one named by a flag."""
+    folder = workload.written.folder
+    return () if folder is None or _is_flag(workload, index, "model") else files.roots_of(folder)
 
 
 def _is_flag(workload: Workload, index: int, key: str) -> bool:

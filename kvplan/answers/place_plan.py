@@ -76,7 +76,7 @@ def plan_of(question: PlaceQuestion, scenario: Scenario, name: str) -> Plan:
     asks = question.deployments
     fleet = _fleet(question.workload.fleet, question.parts, asks, scenario.values)
     made = [
-        Made(_planned(ask, question, want, scenario.values, len(got.spots)), want, got, bound)
+        Made(planned(ask, question, scenario.values, len(got.spots)), want, got, bound)
         for ask, want, got, bound in zip(asks, scenario.asked, scenario.layout.seated, scenario.bounds, strict=True)
     ]
     inputs = Inputs(question.workload.name, fingerprint(question), name)
@@ -106,10 +106,9 @@ def _fleet(
     return found
 
 
-def _planned(
-    ask: DeploymentAsk, question: PlaceQuestion, asked: Asked, values: Values, replicas: int
-) -> plan.PlannedDeployment:
-    case, split = ask.case, ask.case.served.split
+def planned(ask: DeploymentAsk, question: PlaceQuestion, values: Values, replicas: int) -> plan.PlannedDeployment:
+    """A deployment as a plan tells it, with so many replicas, the facts being these numbers."""
+    case, split, asked = ask.case, ask.case.served.split, ask.asked(values)
     weights = ask.memory.stage_weights_bytes
     stages = zip(weights, ask.blocks.block_bytes, strict=True)
     memories = [ask.memories(part, values)[0] for part in range(len(question.parts))]

@@ -8,11 +8,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from kvplan import files
 from kvplan.answers import request
 from kvplan.answers.deployment import DeploymentCase
 from kvplan.answers.memory import HBM, RESERVE, RankMemory, rank_memory
-from kvplan.answers.opening import deployment_paths, open_deployment
+from kvplan.answers.opening import deployment_paths, model_roots, open_deployment
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
 from kvplan.footprint.accounting import SharedPrefix
@@ -159,14 +158,12 @@ def question_of(workload: Workload, accounting: str = "peak", only: str | None =
         message = f"{total:,} accelerators in all, more than {MAX_ACCELERATORS:,}"
         findings.append(Finding("KV010", "fleet", message, help="plan a part of the fleet at a time"))
     opened: list[tuple[DeploymentCase, RankMemory]] = []
-    folder = workload.written.folder
-    roots = () if folder is None else files.roots_of(folder)
     for index, deployment in enumerate(workload.deployments):
         if only not in (None, deployment.name):
             continue
         try:
             case = open_deployment(workload, index, None)
-            opened.append((case, rank_memory(case, deployment_paths(workload, index), roots)))
+            opened.append((case, rank_memory(case, deployment_paths(workload, index), model_roots(workload, index))))
         except SpecError as error:
             findings += error.findings
     if findings:

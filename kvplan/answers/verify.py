@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from kvplan.answers.flags import PlaceFlags, given
 from kvplan.answers.memory import HBM
-from kvplan.answers.place_plan import fingerprint
+from kvplan.answers.place_plan import fingerprint, planned
 from kvplan.answers.place_question import DeploymentAsk, PlaceQuestion, open_question
 from kvplan.answers.plan_file import PlanText, read_plan_text
 from kvplan.answers.request import read_written
@@ -138,18 +138,15 @@ def _fleet_findings(tree: Mapping[str, Any], question: PlaceQuestion) -> list[Fi
 def _deployment_findings(
     tree: Mapping[str, Any], path: str, item: Mapping[str, Any], ask: DeploymentAsk, question: PlaceQuestion
 ) -> list[Finding]:
-    """Weights, blocks, reserve and the sizes of all regions, worked out again from the workload."""
-    found = []
-    weights = [stage["weights_bytes"] for stage in item["stages"]]
-    blocks = [stage["block_bytes"] for stage in item["stages"]]
-    for name, says, true in (
-        ("weights_bytes", weights, list(ask.memory.stage_weights_bytes)),
-        ("block_bytes", blocks, list(ask.blocks.block_bytes)),
-    ):
-        if says != true:
-            message = f"{name} by stage are {says}, by the workload {true}"
-            found.append(Finding("KV609", f"{path}.stages", message[:300], help="place the workload again"))
-    reserve = int(scenarios(question.facts).low[ask.reserve_fact])
+    """All that a plan tells of a deployment but its seats, and the sizes of all regions, from the workload again."""
+    found, safe = [], scenarios(question.facts).low
+    wanted_tree = asdict(planned(ask, question, safe, item["replicas"]))
+    for name, true in wanted_tree.items():
+        says = item[name]
+        if name != "rooms" and says != _as_json(true):
+            message = f"{name} is {says}, by the workload {_as_json(true)}"
+            found.append(Finding("KV609", f"{path}.{name}", message[:300], help="place the workload again"))
+    reserve = int(safe[ask.reserve_fact])
     for index, room in enumerate(item["rooms"]):
         if room["reserve_bytes"] < reserve:
             message = f"the plan keeps {room['reserve_bytes']:,} bytes in reserve; the workload asks for {reserve:,}"
@@ -160,6 +157,13 @@ def _deployment_findings(
             message = f"the regions of `{name}` are not those of the workload"
             found.append(Finding("KV609", f"{path}.classes", message, help="place the workload again"))
     return found
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - any value of a deployment
+    """Stages and classes as plan.json has them."""
+    if not isinstance(value, tuple):
+        return value
+    return [{name.rstrip("_"): part for name, part in item.items()} for item in value]
 
 
 def _told_sizes(tree: Mapping[str, Any], name: str) -> Counter[int]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from kvplan import files
+from kvplan.errors import SpecError
+from kvplan.findings import Finding
 from kvplan.placement.expansion import json_lines, npy_bytes
 from kvplan.placement.plan import Plan
 from kvplan.report.formats.data import compact_json_text
+
+MAX_REGIONS = 1 << 28  # 2 GiB of .npy
 
 
 def write(plan: Plan, path: Path | None, regions: Path | None) -> None:
     """The plan to one file, its regions to another: .npy is an array of instances, all else JSON lines.
 
-    Raises: SpecError (KV016) for a path that cannot be written to.
+    Raises: SpecError (KV016) for a path that cannot be written to, (KV010) for more regions than anyone reads.
     """
+    if regions is not None and plan.summary.regions > MAX_REGIONS:
+        message = (
+            f"{plan.summary.regions:,} regions are more than {MAX_REGIONS:,}, the most that are written one by one"
+        )
+        raise SpecError([Finding("KV010", "regions", message, help="the runs of the plan tell of them in few lines")])
     if path is not None:
         files.write_text(path, compact_json_text(plan.to_dict()))
     if regions is not None:

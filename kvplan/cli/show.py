@@ -27,7 +27,8 @@ def show(
 
     output.targets(format_)
     result, holds = read(plan)
-    plan_output.write(result, None, regions)
+    if holds:  # the regions of a plan that does not hold may be more than any disk takes
+        plan_output.write(result, None, regions)
     output.write(result, lambda: show_sheet(result), format_)
     if not holds:
         failures.tell_usage(f"{plan} does not verify: see `kvplan verify {plan}`", as_json=False)

@@ -4,8 +4,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kvplan.spec.facts import Dependence, Fact, evaluate, judge, plain, scenarios, turning_point
+from kvplan.spec.facts import Dependence, Fact, evaluate, judge, number_text, plain, scenarios, turning_point
 
 
 def fact(low, nominal, high, unit="bytes", status="assumed", more_is_better=True):
@@ -132,3 +134,53 @@ def test_json_holds_whole_numbers_where_they_are_whole():
         "fact": "x", "low": 1, "high": 2.5, "turning_point": None, "unit": "s",
     }  # fmt: skip
     assert isinstance(plain(Fraction(10**12)), int)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        ("149_123_456_789", "bytes", "149.1235 GB"),
+        ("144_000_000_000", "bytes", "144 GB"),
+        ("0.0000015", "s", "1.5e-06 s"),
+        ("64", "accelerators", "64 accelerators"),
+    ],
+)
+def test_a_number_of_a_fact_in_words(value, unit, text):
+    assert number_text(Fraction(value), unit) == text
+
+
+def test_what_a_verdict_hangs_on_in_words():
+    turns = Dependence("room", Fraction(10**11), Fraction(2 * 10**11), Fraction(15 * 10**10), "bytes")
+    assert turns.words == "room (100 GB to 200 GB): yes from 150 GB"
+    never = turns._replace(turning_point=None)
+    assert never.words == "room (100 GB to 200 GB): no value of it alone is enough"
+
+
+@st.composite
+def ranged(draw, more_is_better):
+    low, nominal, high = sorted(draw(st.lists(st.integers(0, 300), min_size=3, max_size=3)))
+    return fact(low, nominal, high, more_is_better=more_is_better)
+
+
+@given(room=ranged(True), reserve=ranged(False), delay=ranged(False), need=st.integers(-300, 300))
+def test_verdicts_and_turning_points_of_monotone_questions(room, reserve, delay, need):
+    facts = {"room": room, "reserve": reserve, "delay": delay}
+
+    def holds(at):
+        return at["room"] - at["reserve"] - 2 * at["delay"] >= need
+
+    low, nominal, high = (holds(at) for at in scenarios(facts))
+    assert low <= nominal <= high  # monotone, so scenarios are in order
+    judgement = judge(holds, facts)
+    assert judgement.verdict == ("yes" if low else "depends" if high else "no")
+    assert bool(judgement.depends_on) == (judgement.verdict == "depends")
+    for item in judgement.depends_on:
+        one = facts[item.fact]
+        assert one.low < one.high
+        if item.turning_point is None:
+            assert not holds({**scenarios(facts).low, item.fact: one.best})
+            continue
+        assert one.low <= item.turning_point <= one.high
+        assert judge(holds, facts | {item.fact: one.fixed(item.turning_point)}).verdict == "yes"
+        worse = item.turning_point - (1 if one.more_is_better else -1)
+        assert judge(holds, facts | {item.fact: one.fixed(worse)}).verdict != "yes"
