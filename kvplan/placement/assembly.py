@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kvplan.placement.filling import Placed
 from kvplan.placement.plan import (
     Certificate,
     Copies,
@@ -23,7 +22,8 @@ from kvplan.placement.plan import (
     TierUse,
 )
 from kvplan.placement.planner import Asked, DeploymentBound, Seated
-from kvplan.placement.topology import Part, Spot
+from kvplan.placement.topology import Part, Seat
+from kvplan.spec.system import Fabric
 from kvplan.version import VERSION
 
 
@@ -50,12 +50,14 @@ def assemble(inputs: Inputs, fleet: Sequence[FleetPart], parts: Sequence[Part], 
     runs: list[Run] = []
     copies: list[Copies] = []
     leftovers: list[Leftover] = []
+    names = [_Names(part, tree.fabric) for part, tree in zip(fleet, parts, strict=True)]
+    first = 0
     for one in made:
-        first = sum(len(replica.instances) for replica in replicas)
-        replicas += _replicas(one, fleet, parts, first)
+        replicas += _replicas(one, names, fleet, first)
         runs += _runs(one, first)
         copies += _copies(one, first)
         leftovers += _leftovers(one)
+        first += len(one.seated.spots) * one.asked.instances
     bound = _bound(made, sum(len(replica.accelerators) for replica in replicas), not leftovers)
     return Plan(
         **inputs._asdict(),
@@ -72,72 +74,70 @@ def assemble(inputs: Inputs, fleet: Sequence[FleetPart], parts: Sequence[Part], 
     ).sealed()
 
 
-def _replicas(one: Made, fleet: Sequence[FleetPart], parts: Sequence[Part], first: int) -> Iterator[Replica]:
-    planned, filling, count = one.planned, one.seated.filling, one.asked.instances
+def _replicas(one: Made, names: Sequence[_Names], fleet: Sequence[FleetPart], first: int) -> Iterator[Replica]:
+    planned, count = one.planned, one.asked.instances
     stage_weights = sum(stage.ranks * stage.weights_bytes for stage in planned.stages)
     stage_blocks = sum(stage.ranks * stage.block_bytes for stage in planned.stages)
-    rooms = {room.part: room for room in planned.rooms}
-    for index, spot in enumerate(one.seated.spots):
-        used = filling.used[index * count : (index + 1) * count].tolist()
-        room, part = rooms[spot.part], fleet[spot.part]
-        weights, reserve = count * stage_weights, len(spot.seat) * room.reserve_bytes
-        hot = sum(used) * stage_blocks
+    rooms, used = {room.part: room for room in planned.rooms}, one.seated.filling.used.tolist()
+    for index, (number, seat) in enumerate(one.seated.spots):
+        blocks = used[index * count : (index + 1) * count]
+        room, hot = rooms[number], sum(blocks) * stage_blocks
+        weights, reserve = count * stage_weights, len(seat) * room.reserve_bytes
+        rack, groups, accelerators = names[number].of(seat)
         yield Replica(
             id=f"{planned.deployment}/{index}",
             deployment=planned.deployment,
-            part=spot.part,
+            part=number,
             phase=planned.phase,
             kv_format=planned.kv_format,
-            **_place(spot, part, parts[spot.part]),
+            rack=rack,
+            native_groups=groups,
+            accelerators=accelerators,
             weights_bytes=weights,
             reserve_bytes=reserve,
             kv_bytes_hot=hot,
-            hbm_bytes_free=len(spot.seat) * part.hbm_engine_visible_bytes - weights - reserve - hot,
+            hbm_bytes_free=len(seat) * fleet[number].hbm_engine_visible_bytes - weights - reserve - hot,
             first_instance=first + index * count,
-            instances=tuple(Instance(blocks, room.capacity_blocks) for blocks in used),
+            instances=tuple(Instance(one_used, room.capacity_blocks) for one_used in blocks),
         )
 
 
-def _place(spot: Spot, part: FleetPart, tree: Part) -> dict[str, Any]:
-    """Ids of a seat: accelerators in the order of ranks, groups and racks sorted; racks count through the fleet."""
-    fabric, sizes = tree.fabric, tree.fabric.sizes
-    skipped = part.first_rack * sizes[0]
-    through = fabric._replace(racks=part.first_rack + fabric.racks)
-    ids = [through.id_of(skipped + number) for number in spot.seat]
-    groups = sorted({number // sizes[1] for number in spot.seat})
-    names = [through.id_of(skipped + group * sizes[1]).rsplit("/", 2)[0] for group in groups]
-    racks = sorted({part.first_rack + number // sizes[0] for number in spot.seat})
-    rack = ",".join(f"r{number}" for number in racks)
-    return {"rack": rack, "native_groups": tuple(names), "accelerators": tuple(ids)}
+class _Names:
+    """Ids of one part of the fleet; racks count through the fleet."""
 
+    def __init__(self, part: FleetPart, fabric: Fabric) -> None:
+        self.rack_size, self.group_size = fabric.sizes[:2]
+        _, groups, nodes, accelerators = fabric
+        inside = [f"/n{node}/a{number}" for node in range(nodes) for number in range(accelerators)]
+        self.racks = [f"r{part.first_rack + rack}" for rack in range(fabric.racks)]
+        self.groups = [f"{rack}/g{group}" for rack in self.racks for group in range(groups)]
+        self.accelerators = [group + end for group in self.groups for end in inside]
 
-def _merged(pieces: Sequence[Placed]) -> Iterator[Placed]:
-    """Neighbouring regions of one entry and bin together, by their first region."""
-    before: Placed | None = None
-    for piece in sorted(pieces, key=lambda piece: piece.first_region):
-        if (
-            before is not None
-            and (before.entry, before.bin) == (piece.entry, piece.bin)
-            and (before.first_region + before.number == piece.first_region)
-        ):
-            before = before._replace(number=before.number + piece.number)
-            continue
-        if before is not None:
-            yield before
-        before = piece
-    if before is not None:
-        yield before
+    def of(self, seat: Seat) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Racks joined by commas, native groups, both sorted as numbers; accelerators in the order of ranks."""
+        groups = sorted({number // self.group_size for number in seat})
+        racks = (
+            sorted({number // self.rack_size for number in seat}) if len(groups) > 1 else [seat[0] // self.rack_size]
+        )
+        return (
+            ",".join(self.racks[rack] for rack in racks),
+            tuple(self.groups[group] for group in groups),
+            tuple(map(self.accelerators.__getitem__, seat)),
+        )
 
 
 def _runs(one: Made, first: int) -> Iterator[Run]:
     names = [item.class_ for item in one.planned.classes]
-    for piece in _merged(one.seated.filling.placed):
-        entry = piece.entry
-        yield Run(names[entry.class_index], entry.size_blocks, piece.number, piece.first_region, first + piece.bin)
+    entries = one.seated.filling.entries
+    spans = one.seated.filling.spans
+    classes, sizes = entries.classes[spans.entry].tolist(), entries.sizes[spans.entry].tolist()
+    numbers, firsts, bins = spans.number.tolist(), spans.first_region.tolist(), (spans.bin + first).tolist()
+    for index, size, number, region, bin in zip(classes, sizes, numbers, firsts, bins, strict=True):
+        yield Run(names[index], size, number, region, bin)
 
 
 def _leftovers(one: Made) -> Iterator[Leftover]:
-    for piece in _merged(one.seated.filling.left):
+    for piece in one.seated.filling.left:
         item, entry = one.planned.classes[piece.entry.class_index], piece.entry
         yield Leftover(item.class_, entry.size_blocks, piece.number, piece.first_region, item.priority)
 
@@ -182,15 +182,18 @@ def _summary(
     leftovers: Sequence[Leftover],
 ) -> Summary:
     placed, unplaced = sum(run.count for run in runs), sum(item.count for item in leftovers)
-    pools = Counter(instance for replica in replicas for instance in replica.instances)
-    shares = {pool: Fraction(pool.used_blocks, pool.capacity_blocks or 1) for pool in pools}
-    mean = sum(shares[pool] * count for pool, count in pools.items()) / (pools.total() or 1)
+    pools: defaultdict[int, list[int]] = defaultdict(list)  # capacity ▸ used, of each instance [blocks]
+    for instance in (instance for replica in replicas for instance in replica.instances):
+        pools[instance.capacity_blocks].append(instance.used_blocks)
+    fullest = max((Fraction(max(used), capacity or 1) for capacity, used in pools.items()), default=Fraction(0))
+    shares = sum((Fraction(sum(used), capacity or 1) for capacity, used in pools.items()), start=Fraction(0))
+    mean = shares / (sum(map(len, pools.values())) or 1)
     seated = all(len(one.seated.spots) >= one.asked.replicas for one in made)
     return Summary(
         fits=not unplaced and seated,
         accelerators_used=sum(len(replica.accelerators) for replica in replicas),
         accelerators_total=sum(part.usable for part in parts),
-        kv_pool_utilization=round(float(max(shares.values(), default=Fraction(0))), 6),
+        kv_pool_utilization=round(float(fullest), 6),
         kv_pool_utilization_mean=round(float(mean), 6),
         hbm_utilization=round(max((_hbm_share(one, fleet) for one in made), default=0.0), 6),
         crossings=sum(len(replica.native_groups) - 1 for replica in replicas),
@@ -203,19 +206,19 @@ def _summary(
 def _hbm_share(one: Made, fleet: Sequence[FleetPart]) -> float:
     """(weights + reserve + KV) ÷ engine-visible memory of the fullest accelerator of a deployment."""
     fullest: dict[int, int] = {}
-    for index, used in enumerate(one.seated.filling.used.tolist()):
-        part = one.seated.spots[index // one.asked.instances].part
-        fullest[part] = max(fullest.get(part, 0), used)
+    used, count = one.seated.filling.used.tolist(), one.asked.instances
+    for index, (part, _) in enumerate(one.seated.spots):
+        fullest[part] = max(fullest.get(part, 0), *used[index * count : (index + 1) * count])
     rooms = {room.part: room for room in one.planned.rooms}
     return max(
         (
             float(
                 Fraction(
-                    stage.weights_bytes + rooms[part].reserve_bytes + used * stage.block_bytes,
+                    stage.weights_bytes + rooms[part].reserve_bytes + blocks * stage.block_bytes,
                     fleet[part].hbm_engine_visible_bytes,
                 )
             )
-            for part, used in fullest.items()
+            for part, blocks in fullest.items()
             for stage in one.planned.stages
         ),
         default=0.0,

@@ -6,31 +6,24 @@ Knows entries (regions alike) and bins with room and a limit of regions. Does no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from kvplan.placement.best_fit import UNPLACED, best_fit
-from kvplan.placement.packing import pack_classes
+from kvplan.placement.arranging import Arranger
+from kvplan.placement.best_fit import UNPLACED
+from kvplan.placement.entries import NO_ROWS, Entries, Entry, IntArray, Rows
+from kvplan.placement.longest_run import longest_run
+from kvplan.placement.spare_room import SpareRoom
 from kvplan.units import MAX_INTEGER
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
+__all__ = ["Entry", "Filling", "Placed", "Spans", "fill"]
 
-
-class Entry(NamedTuple):
-    """Regions of one class and size.
-
-    prefix_blocks, prefixes: what an instance that holds k of the class holds besides: min(prefixes, k) copies.
-    first_region: the number of the first of them.
-    """
-
-    class_index: int
-    size_blocks: int
-    number: int
-    first_region: int
-    prefix_blocks: int = 0
-    prefixes: int = 0
+_WORK = 400_000  # classes, bins and runs looked at in search of the longest run of regions that packs
+_ROUNDS = 8  # of that search, each in the room that the last one left
+_WORTH = 20  # a round is made where one part in so many of the room is free
 
 
 class Placed(NamedTuple):
@@ -42,198 +35,150 @@ class Placed(NamedTuple):
     number: int
 
 
-@dataclass
-class Filling:
-    """What is where. used: blocks in each bin, copies included, shape (b,); held: regions in each, shape (b,)."""
+class Spans(NamedTuple):
+    """Neighbouring regions of one entry in one bin, by their first region, shape (s,) each. entry: its index."""
 
+    entry: IntArray
+    bin: IntArray
+    first_region: IntArray
+    number: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Filling:
+    """What is where.
+
+    used: blocks in each bin, copies included, shape (b,). held: regions in each, shape (b,).
+    rows: what is in each bin. Of an entry the first regions are placed, in the order of its rows; the last are left.
+    """
+
+    entries: Entries
+    rows: Rows
     used: IntArray
     held: IntArray
-    placed: list[Placed] = field(default_factory=list)
-    left: list[Placed] = field(default_factory=list)  # bin −1
-    held_of: dict[int, dict[int, int]] = field(default_factory=dict)  # class with a prefix ▸ bin ▸ regions
 
-    def add(self, entry: Entry, bin: int, first_region: int, number: int) -> None:
-        """Regions into a bin, with the copies that they need there."""
-        self.placed.append(Placed(entry, bin, first_region, number))
-        self.used[bin] += entry.size_blocks * number
-        self.held[bin] += number
-        if entry.prefix_blocks:
-            before = self.held_of.setdefault(entry.class_index, {}).get(bin, 0)
-            more = min(entry.prefixes, before + number) - min(entry.prefixes, before)
-            self.used[bin] += more * entry.prefix_blocks
-            self.held_of[entry.class_index][bin] = before + number
+    @cached_property
+    def placed_numbers(self) -> IntArray:
+        """Regions of each entry that have a place, shape (e,)."""
+        numbers = np.zeros_like(self.entries.numbers)
+        np.add.at(numbers, self.rows.entry, self.rows.number)
+        return numbers
+
+    @property
+    def regions_placed(self) -> int:
+        """Regions with a place."""
+        return int(self.placed_numbers.sum())
+
+    @property
+    def regions_left(self) -> int:
+        """Regions without one."""
+        return int(self.entries.numbers.sum()) - self.regions_placed
+
+    @cached_property
+    def spans(self) -> Spans:
+        """What is in each bin, by region."""
+        order = np.argsort(self.rows.entry, kind="stable")
+        entry, bin, number = self.rows.entry[order], self.rows.bin[order], self.rows.number[order]
+        new = (np.diff(entry, prepend=-1) != 0) | (np.diff(bin, prepend=-1) != 0)
+        starts = np.flatnonzero(new)
+        entry, bin = entry[starts], bin[starts]
+        number = np.add.reduceat(number, starts) if starts.size else number
+        before = np.cumsum(number) - number  # regions of all entries before
+        of_entry = np.searchsorted(entry, entry)  # where the spans of its entry begin
+        first = self.entries.first_regions[entry] + before - before[of_entry]
+        by_region = np.argsort(first, kind="stable")
+        return Spans(entry[by_region], bin[by_region], first[by_region], number[by_region])
+
+    @cached_property
+    def spans_left(self) -> Spans:
+        """What is in no bin, by region; its bin is −1."""
+        left = self.entries.numbers - self.placed_numbers
+        entry = np.flatnonzero(left)
+        first = self.entries.first_regions[entry] + self.placed_numbers[entry]
+        entry = entry[np.argsort(first, kind="stable")]
+        return Spans(entry, np.full(entry.size, UNPLACED), np.sort(first), left[entry])
+
+    @property
+    def placed(self) -> list[Placed]:
+        """What is in each bin, by region."""
+        return self._pieces(self.spans)
+
+    @property
+    def left(self) -> list[Placed]:
+        """What has no place, by region."""
+        return self._pieces(self.spans_left)
+
+    def _pieces(self, spans: Spans) -> list[Placed]:
+        written = self.entries.written
+        columns = (column.tolist() for column in spans)
+        return [Placed(written[entry], *rest) for entry, *rest in zip(*columns, strict=True)]
+
+    @cached_property
+    def held_of(self) -> dict[int, dict[int, int]]:
+        """Class with prefixes ▸ bin ▸ its regions there."""
+        found: dict[int, dict[int, int]] = {}
+        shared = self.entries.prefixes[self.rows.entry] > 0
+        columns = (self.entries.classes[self.rows.entry[shared]], self.rows.bin[shared], self.rows.number[shared])
+        for number, bin, regions in zip(*(column.tolist() for column in columns), strict=True):
+            held = found.setdefault(number, {})
+            held[bin] = held.get(bin, 0) + regions
+        return found
+
+    def of_bins(self, kept: IntArray) -> Filling:
+        """The same with only some bins, numbered anew; the others hold nothing."""
+        numbers = np.full(self.used.size, UNPLACED)
+        numbers[kept] = np.arange(kept.size)
+        return Filling(self.entries, self.rows._replace(bin=numbers[self.rows.bin]), self.used[kept], self.held[kept])
 
 
-def fill(entries: Sequence[Entry], capacities: IntArray, most: int) -> Filling:
+def nothing() -> Filling:
+    """No regions and no bins."""
+    none = np.empty(0, dtype=np.int64)
+    return Filling(Entries.of(()), NO_ROWS, none, none)
+
+
+def fill(
+    entries: Sequence[Entry] | Entries, capacities: IntArray, most: int, levels: IntArray | None = None
+) -> Filling:
     """Entries, the dearest first, into bins.
 
-    All are packed by best-fit-decreasing if that places all; else the longest run of the dearest that it does place,
-    found by bisection, and then each that is left where it still fits, in order.
+    All are packed by best-fit-decreasing if that places all; else the longest run of the dearest for which a packing
+    is found, then what still fits of the entry that it ends in, then the same with what follows. In the end every
+    region that is left is put where there is room, the dearest first. So
+
+    - a region that is left over fits no bin, and would fit none if all that is less dear than it were taken out;
+    - of the regions of a priority and above as many are left over as if there were no lower one, or none.
 
     entries: in the order in which they are kept. capacities: blocks of each bin, shape (b,).
-    most: regions of a bin; 0 for no limit.
+    most: regions of a bin; 0 for no limit. levels: the priority of each entry, falling, shape (e,); None for one.
     """
-    total = sum(entry.number for entry in entries)
-    filling = Filling(np.zeros_like(capacities), np.zeros_like(capacities))
-    if not total:
-        return filling
-    kept, packed = total, _pack(entries, total, capacities, most, thorough=True)
-    if packed is None:
-        kept, packed = _most_that_pack(entries, total, capacities, most)
-    rest = _split(entries, kept)
-    if packed is not None:
-        _note(filling, rest[0], packed)
-    for entry, first, number in rest[1]:
-        left = _squeeze(filling, entry, first, number, capacities, most)
-        if left:
-            filling.left.append(Placed(entry, UNPLACED, first + number - left, left))
-    return filling
-
-
-def _most_that_pack(
-    entries: Sequence[Entry], total: int, capacities: IntArray, most: int
-) -> tuple[int, _Packed | None]:
-    """The most regions, the dearest first, that a packing was found for."""
-    low, high, best = 0, total, None
-    while high - low > 1:
-        middle = (low + high) // 2
-        packed = _pack(entries, middle, capacities, most, thorough=False)
-        if packed is None:
-            high = middle
-        else:
-            low, best = middle, packed
-    return low, best
-
-
-_Pieces = list[tuple[Entry, int, int]]  # entry, first region, number
-
-
-def _split(entries: Sequence[Entry], kept: int) -> tuple[_Pieces, _Pieces]:
-    """The first ``kept`` regions, and the rest."""
-    first: _Pieces = []
-    rest: _Pieces = []
-    for entry in entries:
-        inside = min(kept, entry.number)
-        kept -= inside
-        if inside:
-            first.append((entry, entry.first_region, inside))
-        if inside < entry.number:
-            rest.append((entry, entry.first_region + inside, entry.number - inside))
-    return first, rest
-
-
-class _Packed(NamedTuple):
-    """Spans of bins that take equally many regions, sizes falling: the first place, how many, regions in each.
-
-    order: the number of the bin at each place.
-    """
-
-    firsts: IntArray
-    bins: IntArray
-    counts: IntArray
-    order: IntArray
-
-
-def _pack(entries: Sequence[Entry], kept: int, capacities: IntArray, most: int, *, thorough: bool) -> _Packed | None:
-    """The first regions into bins; None if any is left out or a bin gets too many.
-
-    In every bin room is kept for the copies of all prefixes. Where bins get more regions than they may, sizes are told
-    no smaller than what makes one region more than the limit too large: size × (m + 1) ≥ capacity + 1.
-    """
-    pieces, _ = _split(entries, kept)
-    classes = {entry.class_index: entry.prefix_blocks * entry.prefixes for entry, _, _ in pieces}
-    room = np.maximum(0, capacities - sum(classes.values()))
-    counts: dict[int, int] = {}
-    for entry, _, number in pieces:
-        counts[entry.size_blocks] = counts.get(entry.size_blocks, 0) + number
-    largest = int(room.max(initial=0))
-    if sum(size * count for size, count in counts.items()) > int(room.sum()) or max(counts, default=0) > largest:
-        return None
-    if most and sum(counts.values()) > most * capacities.size:
-        return None
-    packed = _best_fit(counts, room, thorough=thorough)
-    if packed is None or not most or _fullest(packed) <= most:
-        return packed
-    scaled: dict[int, int] = {}
-    for size, count in counts.items():
-        padded = max(size * (most + 1), largest + 1)
-        scaled[padded] = scaled.get(padded, 0) + count
-    if max(scaled) * sum(scaled.values()) >= MAX_INTEGER or int(room.sum()) * (most + 1) >= MAX_INTEGER:
-        return None
-    return _best_fit(scaled, room * (most + 1), thorough=thorough)
-
-
-def _best_fit(counts: dict[int, int], room: IntArray, *, thorough: bool) -> _Packed | None:
-    sizes = np.array(sorted(counts), dtype=np.int64)
-    numbers = np.array([counts[size] for size in sizes.tolist()], dtype=np.int64)
-    if thorough:
-        packing = pack_classes(sizes, numbers, room)
-        runs = packing.runs
-        return None if packing.unplaced else _Packed(runs.bin, runs.bins, runs.count, runs.order)
-    order = np.argsort(-room, kind="stable")
-    falling = room[order]
-    starts = np.flatnonzero(np.diff(falling, prepend=-1))
-    many = np.diff(starts, append=falling.size)
-    spans = list(zip(falling[starts].tolist(), starts.tolist(), many.tolist(), strict=True))
-    filled = best_fit(sizes, numbers, spans)
-    if bool((filled.firsts == UNPLACED).any()):
-        return None
-    return _Packed(filled.firsts, filled.bins, filled.counts, order)
-
-
-def _fullest(packed: _Packed) -> int:
-    """Regions of the bin that has most."""
-    held = np.zeros(packed.order.size + 1, dtype=np.int64)
-    np.add.at(held, packed.firsts, packed.counts)
-    np.add.at(held, packed.firsts + packed.bins, -packed.counts)
-    return int(np.cumsum(held).max(initial=0))
-
-
-def _note(filling: Filling, pieces: _Pieces, packed: _Packed) -> None:
-    """A packing told by regions: spans fall in size, and the regions of a size are taken in order."""
-    order = packed.order.tolist()
-    waiting = sorted(pieces, key=lambda piece: -piece[0].size_blocks)
-    at, taken = 0, 0
-    spans = zip(packed.firsts.tolist(), packed.bins.tolist(), packed.counts.tolist(), strict=True)
-    for first_bin, bins, count in spans:
-        for place in range(first_bin, first_bin + bins):
-            left = count
-            while left:
-                entry, first, number = waiting[at]
-                inside = min(left, number - taken)
-                filling.add(entry, order[place], first + taken, inside)
-                left, taken = left - inside, taken + inside
-                if taken == number:
-                    at, taken = at + 1, 0
-
-
-def _squeeze(filling: Filling, entry: Entry, first: int, number: int, capacities: IntArray, most: int) -> int:
-    """Regions of one entry into whatever bins still have room, the fullest first.
-
-    Returns: how many found none.
-    """
-    room = capacities - filling.used
-    fitting = np.flatnonzero(room >= entry.size_blocks)
-    if most:
-        fitting = fitting[filling.held[fitting] < most]
-    for bin in fitting[np.argsort(room[fitting], kind="stable")].tolist():
-        if not number:
+    table = entries if isinstance(entries, Entries) else Entries.of(entries)
+    spare = SpareRoom(table, capacities, most)
+    left = np.where(table.least_blocks <= capacities.max(initial=-1), table.numbers, 0)
+    last = np.flatnonzero(np.diff(levels, append=MAX_INTEGER)) if levels is not None else np.arange(left.size)[-1:]
+    work = _WORK
+    for again in range(_ROUNDS):
+        if not left.any() or (again and not _worth_it(spare, capacities, most, work)):
             break
-        inside = _fits(filling, entry, bin, int(room[bin]), number, most)
-        if inside:
-            filling.add(entry, bin, first, inside)
-            first, number = first + inside, number - inside
-    return number
+        arranger, ends = Arranger(table, spare.room, most), np.unique(np.cumsum(left)[last])
+        run, spent = longest_run(arranger, left, ends[ends > 0].tolist(), work, thorough=not again)
+        rows = run.rows()
+        spare.put(rows)
+        np.subtract.at(left, rows.entry, rows.number)
+        work -= spent
+        _squeeze(spare, left, np.flatnonzero(left)[:1])
+    _squeeze(spare, left, np.flatnonzero(left))
+    return Filling(table, spare.told(), capacities - spare.room, spare.held)
 
 
-def _fits(filling: Filling, entry: Entry, bin: int, room: int, number: int, most: int) -> int:
-    """How many more regions of an entry fit a bin, with the copies that they bring."""
-    if most:
-        number = min(number, most - int(filling.held[bin]))
-    held = filling.held_of.get(entry.class_index, {}).get(bin, 0)
-    dear = min(number, max(0, entry.prefixes - held)) if entry.prefix_blocks else 0
-    with_copy = entry.size_blocks + entry.prefix_blocks
-    if dear and room < dear * with_copy:
-        return room // with_copy
-    room -= dear * with_copy
-    return dear + (min(number - dear, room // entry.size_blocks) if entry.size_blocks else number - dear)
+def _worth_it(spare: SpareRoom, capacities: IntArray, most: int, work: int) -> bool:
+    """Whether what is left is packed once more. Where bins may hold so many and no more, they no longer are alike."""
+    return not most and work > 0 and float(spare.room.sum()) * _WORTH >= float(capacities.sum())
+
+
+def _squeeze(spare: SpareRoom, left: IntArray, entries: IntArray) -> None:
+    """What fits of some entries, one after another; what does not is not looked at again."""
+    some = entries[spare.entries.sizes[entries] <= spare.room.max(initial=-1)]
+    for entry, number in zip(some.tolist(), left[some].tolist(), strict=True):
+        spare.squeeze(entry, number)
+    left[entries] = 0

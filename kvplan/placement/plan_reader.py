@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
 
 from kvplan.placement.plan import Plan
 
@@ -14,17 +15,18 @@ def plan_of_tree(tree: Mapping[str, Any]) -> Plan:
 
     tree: of sound form (claims_form.py holds it to that).
     """
-    plan: Plan = _read(Plan, tree)
+    plan: Plan = _reader(Plan)(tree)
     return plan
 
 
-def _read(cls: Any, tree: Any) -> Any:  # noqa: ANN401 - any part of a plan
+@cache
+def _reader(cls: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - any part of a plan
+    """What makes a value of JSON one of a class, looked up once for all values of it."""
     if hasattr(cls, "__dataclass_fields__"):
         hints = get_type_hints(cls)
-        return cls(**{item.name: _read(hints[item.name], tree[item.name.rstrip("_")]) for item in fields(cls)})
-    if isinstance(tree, list):
-        kind = get_args(cls)[0]
-        if not hasattr(kind, "__dataclass_fields__"):
-            return tuple(tree)
-        return tuple(_read(kind, item) for item in tree)
-    return tree
+        readers = [(item.name, item.name.rstrip("_"), _reader(hints[item.name])) for item in fields(cls)]
+        return lambda tree: cls(**{name: read(tree[written]) for name, written, read in readers})
+    if get_origin(cls) is tuple:
+        one = _reader(get_args(cls)[0])
+        return lambda tree: tuple(map(one, tree))
+    return lambda tree: tree

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
 from kvplan.spec.system import Fabric
@@ -47,74 +48,139 @@ class Seats:
     """Accelerators that are still free, taken seat by seat.
 
     A seat goes into the native group that is fullest and still has room, of equally full ones the first; so large
-    groups stay whole as long as they can. Where a seat may cross, it touches few groups, in one rack if one has room.
+    groups stay whole as long as they can. Where a seat may cross, those inside a group are taken first; a seat that
+    does cross lies in one rack if one has room, touches as few groups there as it can, and of racks that are equally
+    good takes the fullest. That is the fewest crossings of each seat as it is taken, not always of all together.
     Source: best fit over groups; Coffman, Garey and Johnson, J. of Complexity 3 (1987) 406-428: exact for sizes that
     divide each other and the group.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = tuple(parts)
-        self._free: list[list[list[int]]] = []  # of each part and group: numbers, the last is taken first
-        for part in self.parts:
-            group, groups = part.fabric.sizes[1], part.fabric.racks * part.fabric.native_groups
-            falling = (range((index + 1) * group - 1, index * group - 1, -1) for index in range(groups))
-            self._free.append([[number for number in span if number not in part.excluded] for span in falling])
+        self._free = [_usable(part) for part in self.parts]
+        self._gone: list[set[int]] = [set() for _ in self.parts]  # taken, and not yet out of _free
+
+    def copy(self) -> Seats:
+        """Another with the same accelerators free."""
+        other = Seats(())
+        other.parts = self.parts
+        other._free = [[list(group) for group in self._groups(part)] for part in range(len(self.parts))]
+        other._gone = [set() for _ in self.parts]
+        return other
 
     def room(self, part: int, size: int, *, crossing: bool) -> int:
         """How many seats of a size are free in a part."""
-        counts = [len(group) for group in self._free[part]]
-        inside = sum(count // size for count in counts)
-        if not crossing:
-            return inside
-        per_rack = self.parts[part].fabric.native_groups
-        rest = [sum(count % size for count in counts[at : at + per_rack]) for at in range(0, len(counts), per_rack)]
-        return inside + sum(count // size for count in rest) + sum(count % size for count in rest) // size
+        counts = [len(group) for group in self._groups(part)]
+        return sum(counts) // size if crossing else sum(count // size for count in counts)
 
     @property
     def usable(self) -> int:
         """Accelerators that are free."""
-        return sum(len(group) for groups in self._free for group in groups)
+        return sum(len(group) for part in range(len(self.parts)) for group in self._groups(part))
 
     def give(self, spot: Spot) -> None:
         """Mark the accelerators of a seat as taken."""
-        part = self.parts[spot.part]
-        for group in {part.group_of(accelerator) for accelerator in spot.seat}:
-            taken = set(spot.seat)
-            self._free[spot.part][group] = [number for number in self._free[spot.part][group] if number not in taken]
+        self._gone[spot.part].update(spot.seat)
 
     def take(self, part: int, size: int, count: int, *, crossing: bool) -> list[Spot]:
         """Up to so many seats of a size in a part."""
-        groups = self._free[part]
-        whole = self.parts[part].fabric.sizes[1]
-        order = sorted(
-            (index for index, group in enumerate(groups) if len(group) >= size),
-            key=lambda index: (len(groups[index]) == whole, len(groups[index]), index),
-        )
+        groups = self._groups(part)
+        enough = [index for index, group in enumerate(groups) if len(group) >= size]
         seats: list[Spot] = []
-        for index in order:
-            while len(groups[index]) >= size and len(seats) < count:
-                seats.append(Spot(part, tuple(groups[index].pop() for _ in range(size))))
-        while crossing and len(seats) < count and (found := self._crossing(part, size)):
-            seats.append(Spot(part, found))
+        for index in sorted(enough, key=lambda index: (len(groups[index]), index)):
+            group = groups[index]
+            many = min(count - len(seats), len(group) // size)
+            if not many:
+                break
+            kept = len(group) - many * size
+            taken = group[: kept - 1 if kept else None : -1]
+            seats += [Spot(part, tuple(taken[at : at + size])) for at in range(0, many * size, size)]
+            del group[kept:]
+        if crossing and len(seats) < count:
+            seats += [Spot(part, seat) for seat in self._crossing(part, size, count - len(seats))]
         return seats
 
-    def _crossing(self, part: int, size: int) -> Seat:
-        """One seat over several groups: of the rack that is fullest and has room, else over racks; empty for none."""
+    def _groups(self, part: int) -> list[list[int]]:
+        """Free numbers of each native group of a part, falling: the last is taken first."""
+        gone = self._gone[part]
+        if gone:
+            size = self.parts[part].fabric.sizes[1]
+            groups = self._free[part]
+            for index in {number // size for number in gone}:
+                groups[index] = [number for number in groups[index] if number not in gone]
+            gone.clear()
+        return self._free[part]
+
+    def _crossing(self, part: int, size: int, count: int) -> list[Seat]:
+        """Seats over several groups, no group having room for a whole one: rack by rack, then over racks."""
         groups, per_rack = self._free[part], self.parts[part].fabric.native_groups
-        racks = [range(at, at + per_rack) for at in range(0, len(groups), per_rack)]
-        free = [sum(len(groups[index]) for index in rack) for rack in racks]
-        enough = [at for at, count in enumerate(free) if count >= size]
-        if enough:
-            choice = list(racks[min(enough, key=lambda at: (free[at], at))])
-        elif sum(free) >= size:
-            choice = list(range(len(groups)))
-        else:
-            return ()
+        starts = range(0, len(groups), per_rack) if per_rack > 1 else ()  # a rack of one group holds no seat
+        racks = [_Rack(groups[at : at + per_rack]) for at in starts]
+        waiting = [(*rack.cost(size), index) for index, rack in enumerate(racks) if rack.free >= size]
+        heapify(waiting)
+        seats: list[Seat] = []
+        while waiting and len(seats) < count:
+            rack = racks[waiting[0][-1]]
+            seats.append(rack.take(size))
+            if rack.free >= size:
+                heapreplace(waiting, (*rack.cost(size), waiting[0][-1]))
+            else:
+                heappop(waiting)
+        all_racks = _Rack(groups)
+        while all_racks.free >= size and len(seats) < count:
+            seats.append(all_racks.take(size))
+        return seats
+
+
+class _Rack:
+    """Native groups that a seat may cross: the free ones of each, by how many are free."""
+
+    def __init__(self, groups: Sequence[list[int]]) -> None:
+        self.groups = groups
+        self.free = sum(map(len, groups))
+        self.by_count: dict[int, list[int]] = {}  # free accelerators ▸ a heap of groups
+        for index, group in enumerate(groups):
+            if group:
+                self.by_count.setdefault(len(group), []).append(index)
+
+    def cost(self, size: int) -> tuple[int, int]:
+        """The fewest groups that a seat touches, and what is free: racks are taken by the least."""
+        touched = 0
+        for count in sorted(self.by_count, reverse=True):
+            many = min(len(self.by_count[count]), -(-size // count))
+            touched, size = touched + many, size - many * count
+            if size <= 0:
+                break
+        return touched, self.free
+
+    def take(self, size: int) -> Seat:
+        """A seat of the groups where most is free; its last accelerators where the least that is enough is free."""
+        self.free -= size
         taken: list[int] = []
-        for index in sorted(choice, key=lambda index: (-len(groups[index]), index)):
-            while groups[index] and len(taken) < size:
-                taken.append(groups[index].pop())
+        while size:
+            most = max(self.by_count)
+            count = most if most <= size else min(count for count in self.by_count if count >= size)
+            index = heappop(self.by_count[count])
+            if not self.by_count[count]:
+                del self.by_count[count]
+            group = self.groups[index]
+            inside = min(size, count)
+            taken += group[count - inside :]
+            del group[count - inside :]
+            size -= inside
+            if group:
+                heappush(self.by_count.setdefault(len(group), []), index)
         return tuple(sorted(taken))
+
+
+def _usable(part: Part) -> list[list[int]]:
+    """Usable numbers of each native group, falling."""
+    size, excluded = part.fabric.sizes[1], part.excluded
+    starts = range(0, part.fabric.total, size) if size else ()
+    groups = [list(range(start + size - 1, start - 1, -1)) for start in starts]
+    for index in {number // size for number in excluded}:
+        groups[index] = [number for number in groups[index] if number not in excluded]
+    return groups
 
 
 def crossings(part: Part, seat: Seat) -> int:
