@@ -11,7 +11,7 @@ from kvplan.answers.place_question import DeploymentAsk, PlaceQuestion
 from kvplan.placement import assembly, plan
 from kvplan.placement.assembly import Inputs, Made
 from kvplan.placement.plan import Plan
-from kvplan.placement.planner import Asked, DeploymentBound, Layout, bound_of, lay_out
+from kvplan.placement.planner import Asked, DeploymentBound, Layout, bound_of, fits, lay_out
 from kvplan.placement.topology import Part
 from kvplan.spec.facts import Values
 from kvplan.spec.fleet import FleetPart
@@ -44,6 +44,7 @@ class Planner:
     def __init__(self, question: PlaceQuestion) -> None:
         self.question = question
         self._known: dict[tuple[tuple[int, ...], ...], Layout] = {}
+        self._fits: dict[tuple[tuple[int, ...], ...], bool] = {}
 
     def layout(self, asked: Sequence[Asked]) -> Layout:
         """Where everything goes."""
@@ -55,7 +56,11 @@ class Planner:
     def fits(self, values: Values) -> bool:
         """Whether everything has a place, the facts being these numbers."""
         asked = self.question.asked(values)
-        return self.layout(asked).fits(asked)
+        rooms = tuple(want.capacities for want in asked)
+        if rooms not in self._fits:
+            known = self._known.get(rooms)
+            self._fits[rooms] = known.fits(asked) if known else fits(self.question.parts, asked)
+        return self._fits[rooms]
 
     def scenario(self, values: Values) -> Scenario:
         """A layout with its bounds."""

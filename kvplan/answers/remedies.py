@@ -72,7 +72,9 @@ def model_len(ask: Ask, context: int, asked: int) -> list[Remedy]:
 
 def headroom(ask: Ask, sequences: int, context: int) -> tuple[Headroom, ...]:
     """How many times the sequences, and the context, of the one class of requests still fit."""
-    more = longest(lambda count: holds(ask, {"batch": count}), MAX_TOKENS)
-    longer = longest(lambda tokens: holds(ask, {"context": tokens}), MAX_TOKENS)
+    more = longest(lambda count: holds(ask, {"batch": count}), MAX_TOKENS, sequences)
+    # All of them at the longest of a law is more than was asked, and need not hold.
+    alike = holds(ask, {"context": context})
+    longer = longest(lambda tokens: holds(ask, {"context": tokens}), MAX_TOKENS, context) if alike else 0
     found = (Headroom("batch", more / max(1, sequences)), Headroom("context", longer / context))
     return tuple(item for item in found if item.factor >= 1)

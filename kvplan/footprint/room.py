@@ -163,15 +163,17 @@ def usable_bytes(engine: Engine, ranks: Sequence[RankPool]) -> list[int]:
     return [max(0, count - engine.null_blocks) * unit for count, unit in zip(pieces, units, strict=True)]
 
 
-def longest(holds: Callable[[int], bool], most: int) -> int:
+def longest(holds: Callable[[int], bool], most: int, known: int = 0) -> int:
     """The largest number of 1 to ``most`` that still holds, by doubling and bisection; 0 if none does.
 
-    >>> longest(lambda number: number * number <= 50, 100)
-    7
+    known: a number that is known to hold; 0 for none.
+
+    >>> longest(lambda number: number * number <= 50, 100), longest(lambda number: number * number <= 50, 100, 5)
+    (7, 7)
     """
-    if most < 1 or not holds(1):
+    if not known and (most < 1 or not holds(1)):
         return 0
-    low, high = 1, 2
+    low, high = max(1, known), 2 * max(1, known)
     while high <= most and holds(high):
         low, high = high, high * 2
     high = min(high, most + 1)
