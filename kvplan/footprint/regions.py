@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
@@ -72,8 +71,9 @@ def _spread(number: int, strata: int) -> IntArray:
     >>> _spread(7, 4).tolist()
     [1, 2, 2, 2]
     """
-    marks = [index * number // strata for index in range(strata + 1)]
-    return np.array([after - before for before, after in pairwise(marks)], dtype=np.int64)
+    each, more = divmod(number, strata)
+    marks = np.arange(strata + 1, dtype=np.int64) * more // strata
+    return np.diff(marks) + each
 
 
 class StageBlocks(NamedTuple):
@@ -91,25 +91,33 @@ class StageBlocks(NamedTuple):
 
 
 def in_blocks(classes: Sequence[ClassRegions], units: Sequence[int]) -> StageBlocks:
-    """Regions in blocks of the stage that holds most; the first of equals.
+    """Regions in blocks of the stage that holds most of all that hold something of every region; the first of equals.
 
     units: the piece in which a rank of each stage hands out its pool. [bytes]
-    Raises: ValueError if some region holds nothing of that stage but something of another.
+    Raises: ValueError if there is no such stage: each holds nothing of some region of which another holds something.
     """
-    totals = [sum(int(item.stage_bytes[stage].sum()) for item in classes) for stage in range(len(units))]
-    main = totals.index(max(totals)) if totals else 0
-    sizes = [-(-item.stage_bytes[main] // units[main]) for item in classes]
-    prefixes = [ceil_div(item.stage_prefix[main], units[main]) for item in classes]
-    blocks = np.concatenate([*sizes, np.array(prefixes, dtype=np.int64)])
-    costs: list[int] = []
-    exact: list[bool] = []
+    prefixes = [np.array([item.stage_prefix[stage] for item in classes], dtype=np.int64) for stage in range(len(units))]
+    whole = []  # of each stage, pieces of every size and prefix [bytes]
     for stage, unit in enumerate(units):
-        pieces = np.array([item.stage_prefix[stage] for item in classes], dtype=np.int64)
-        held = np.concatenate([*(item.stage_bytes[stage] for item in classes), pieces])
-        whole = -(-held // unit) * unit
-        if bool(((blocks == 0) & (whole > 0)).any()):
-            raise ValueError("a region holds nothing of the fullest stage, and something of another")
-        some = blocks > 0
-        costs.append(int((-(-whole[some] // blocks[some])).max(initial=0)) or unit)
-        exact.append(bool((blocks * costs[-1] == whole).all()))
-    return StageBlocks(tuple(sizes), tuple(prefixes), tuple(costs), tuple(exact))
+        held = np.concatenate([*(item.stage_bytes[stage] for item in classes), prefixes[stage]])
+        whole.append(-(-held // unit) * unit)
+    some = np.logical_or.reduce([stage > 0 for stage in whole])
+    able = [stage for stage, held in enumerate(whole) if bool((held > 0).all(where=some))]
+    if not able:
+        raise ValueError("every stage holds nothing of some region, and another stage something of it")
+    totals = [_total(classes, stage) for stage in able]
+    main = able[totals.index(max(totals))]
+    blocks = whole[main][some] // units[main]
+    costs = [int((-(-held[some] // blocks)).max(initial=0)) or unit for held, unit in zip(whole, units, strict=True)]
+    return StageBlocks(
+        tuple(-(-item.stage_bytes[main] // units[main]) for item in classes),
+        tuple(ceil_div(item.stage_prefix[main], units[main]) for item in classes),
+        tuple(costs),
+        tuple(bool((blocks * cost == held[some]).all()) for held, cost in zip(whole, costs, strict=True)),
+    )
+
+
+def _total(classes: Sequence[ClassRegions], stage: int) -> int:
+    """Bytes of all regions on a rank of a stage, however many."""
+    columns = [(item.stage_bytes[stage].tolist(), item.counts.tolist()) for item in classes]
+    return sum(size * count for sizes, counts in columns for size, count in zip(sizes, counts, strict=True))

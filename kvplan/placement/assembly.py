@@ -98,7 +98,7 @@ def _replicas(one: Made, names: Sequence[_Names], fleet: Sequence[FleetPart], fi
             kv_bytes_hot=hot,
             hbm_bytes_free=len(seat) * fleet[number].hbm_engine_visible_bytes - weights - reserve - hot,
             first_instance=first + index * count,
-            instances=tuple(Instance(one_used, room.capacity_blocks) for one_used in blocks),
+            instances=tuple([Instance(one_used, room.capacity_blocks) for one_used in blocks]),
         )
 
 
@@ -115,15 +115,13 @@ class _Names:
 
     def of(self, seat: Seat) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """Racks joined by commas, native groups, both sorted as numbers; accelerators in the order of ranks."""
+        accelerators = tuple([self.accelerators[number] for number in seat])
+        first = seat[0] // self.group_size
+        if seat[-1] // self.group_size == first:  # the numbers of a seat ascend
+            return self.racks[seat[0] // self.rack_size], (self.groups[first],), accelerators
         groups = sorted({number // self.group_size for number in seat})
-        racks = (
-            sorted({number // self.rack_size for number in seat}) if len(groups) > 1 else [seat[0] // self.rack_size]
-        )
-        return (
-            ",".join(self.racks[rack] for rack in racks),
-            tuple(self.groups[group] for group in groups),
-            tuple(map(self.accelerators.__getitem__, seat)),
-        )
+        racks = sorted({number // self.rack_size for number in seat})
+        return ",".join(self.racks[rack] for rack in racks), tuple(self.groups[group] for group in groups), accelerators
 
 
 def _runs(one: Made, first: int) -> Iterator[Run]:

@@ -46,9 +46,20 @@ def lay_out(parts: Sequence[Part], asked: Sequence[Asked]) -> Layout:
 
 
 def fits(parts: Sequence[Part], asked: Sequence[Asked]) -> bool:
-    """Whether a layout places everything; where sums say that none can, none is made."""
+    """Whether a layout places everything; where sums say that none can, or one deployment is alone, none is made."""
     free = Seats(parts)
-    return not any(_short(free, want) for want in asked) and lay_out(parts, asked).fits(asked)
+    if any(_short(free, want) for want in asked):
+        return False
+    if len(asked) > 1:
+        return lay_out(parts, asked).fits(asked)
+    return all(_fits_alone(free, want) for want in asked)
+
+
+def _fits_alone(free: Seats, asked: Asked) -> bool:
+    """Whether the instances that a deployment could have hold all its regions: where they sit does not matter then."""
+    seats = zip(asked.parts, _seats(free, asked), strict=True)
+    rooms = [np.full(count * asked.instances, asked.capacities[part], dtype=np.int64) for part, count in seats]
+    return not fill(asked.table, np.concatenate(rooms), asked.most).regions_left
 
 
 class DeploymentBound(NamedTuple):
