@@ -39,7 +39,7 @@ class Choice(NamedTuple):
     spread: bool
 
 
-_CHOICES = Choice(0, spread=False), Choice(0, spread=True), Choice(1024, spread=False), Choice(512, spread=False)
+_CHOICES = Choice(0, spread=False), Choice(1024, spread=False), Choice(0, spread=True), Choice(512, spread=False)
 
 
 def refilled(filled: Filled, sizes: IntArray, counts: IntArray, bins: list[Span], bound: int) -> Filled:
@@ -134,9 +134,10 @@ class Refilling:
         below, above = self.under[size - 1], self.above.pop(size)
         self.above[below] = above
         self.here[size] = self.mirror[self.mirror.size - 1 - size] = False
-        self._under[size:above] = below
         if size == self.largest:
-            self.largest = below
+            self.largest = below  # beyond it nobody looks
+        else:
+            self._under[size:above] = below
 
     def _pattern(self, capacity: int) -> Pattern:
         """What goes into a bin; its largest class at least."""

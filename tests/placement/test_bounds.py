@@ -96,6 +96,33 @@ def test_no_bound_is_above_the_optimum_of_a_fleet(sizes, fleet):
     assert best is None or bound.bins <= best  # above the fleet only where not all fit
 
 
+planted_bins = st.lists(
+    st.lists(st.integers(0, 60) | st.integers(0, 2**33), min_size=1, max_size=6), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=400)
+@given(bins=planted_bins, more=st.integers(0, 10), ks=st.integers(1, 200), part=st.floats(0, 1))
+def test_no_bound_is_above_planted_bins(bins, more, ks, part):
+    """Bins of any content fit bins of the fullest one's capacity."""
+    capacity, sizes = max(sum(bin) for bin in bins) + more, [size for bin in bins for size in bin]
+    assert bound_of(sizes, capacity).bins <= len(bins)
+    if 1 < capacity < 2**30:  # beyond it sizes are coarsened first
+        distinct, counts = classes(sizes)
+        step = 1 + int(part * (capacity // 2 - 1))
+        assert threshold_bound(distinct, counts, capacity)[0] <= len(bins)
+        assert steps_bounds(distinct, counts, capacity, np.array([ks]))[0] <= len(bins)
+        assert multiples_bounds(distinct, counts, capacity, np.array([step]))[0] <= len(bins)
+
+
+@settings(max_examples=200)
+@given(bins=planted_bins, spare=st.lists(st.integers(0, 9), min_size=12, max_size=12))
+def test_no_bound_is_above_the_planted_bins_of_a_fleet(bins, spare):
+    falling = np.sort(np.array([sum(bin) + more for bin, more in zip(bins, spare, strict=False)], dtype=np.int64))[::-1]
+    sizes, counts = classes([size for bin in bins for size in bin])
+    assert lower_bound(sizes, counts, falling, ENDLESS).bins <= len(bins)
+
+
 @settings(max_examples=300)
 @given(instance=small_instances, scale=st.sampled_from([1, 6, 2**35]))
 def test_a_bound_follows_from_its_certificate(instance, scale):
