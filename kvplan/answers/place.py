@@ -14,6 +14,7 @@ from kvplan.answers.place_question import PlaceQuestion, open_question
 from kvplan.answers.place_remedies import headroom_of, would_fit
 from kvplan.answers.place_result import Place
 from kvplan.answers.place_telling import binding_of, deployment_places, kv_accelerators, notes_of, ranges_of, regions_of
+from kvplan.placement.plan import Plan
 from kvplan.placement.planner import impossible
 from kvplan.spec.facts import judge, scenarios
 from kvplan.spec.workload import Workload
@@ -63,7 +64,6 @@ def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
     others: list[Scenario] = []
     if any(fact.low < fact.high for fact in question.facts.values()):
         others = [planner.scenario(ends.nominal), planner.scenario(ends.high)]
-    summary = plan.summary
     return Place(
         workload=question.workload.name,
         systems=tuple(dict.fromkeys(part.system.name for part in question.workload.fleet)),
@@ -71,18 +71,10 @@ def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
         planning_quantile=float(question.workload.planning_quantile),
         verdict=judgement.verdict,
         fits=judgement.verdict == "yes",
-        accelerators_used=summary.accelerators_used,
-        accelerators_total=summary.accelerators_total,
         accelerators_for_kv=kv_accelerators(question, safe),
-        kv_pool_utilization=summary.kv_pool_utilization,
-        kv_pool_utilization_mean=summary.kv_pool_utilization_mean,
-        hbm_utilization=summary.hbm_utilization,
-        lower_bound=plan.bound.lower_bound,
-        gap=plan.bound.gap,
-        proved_optimal=plan.bound.proved_optimal,
-        crossings=summary.crossings,
         regions=regions_of(safe.layout.seated),
         binding=binding_of(question, safe),
+        **_figures(plan),
         deployments=deployment_places(question, safe, plan),
         would_fit=(),
         headroom=(),
@@ -92,3 +84,19 @@ def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
         set=changes,
         plan=plan,
     )
+
+
+def _figures(plan: Plan) -> dict[str, Any]:
+    """The figures that the plan itself claims."""
+    summary, bound = plan.summary, plan.bound
+    return {
+        "accelerators_used": summary.accelerators_used,
+        "accelerators_total": summary.accelerators_total,
+        "kv_pool_utilization": summary.kv_pool_utilization,
+        "kv_pool_utilization_mean": summary.kv_pool_utilization_mean,
+        "hbm_utilization": summary.hbm_utilization,
+        "lower_bound": bound.lower_bound,
+        "gap": bound.gap,
+        "proved_optimal": bound.proved_optimal,
+        "crossings": summary.crossings,
+    }
