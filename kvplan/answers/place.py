@@ -54,12 +54,12 @@ def answer(
 def settle(question: PlaceQuestion, changes: Mapping[str, str]) -> Place:
     """The answer without remedies and headroom: plain figures at the safe end of the facts."""
     planner, ends = Planner(question), scenarios(question.facts)
+    safe = planner.scenario(ends.low)  # first: the verdict at the safe end is that of the plan that is told
     judgement = judge(
         planner.fits,
         question.facts,
         possible=lambda values: not impossible(question.parts, question.asked(values)),
     )
-    safe = planner.scenario(ends.low)
     plan = plan_of(question, safe, "low")
     others: list[Scenario] = []
     if any(fact.low < fact.high for fact in question.facts.values()):
