@@ -5,16 +5,13 @@ Knows entries, room and a limit of regions. Does not know which regions are dear
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from kvplan.placement.arrangement import Arrangement, Weighed, fullest, packed
+from kvplan.placement.arrangement import Arrangement, Weighed, fullest, packed, spans
 from kvplan.placement.class_by_class import class_by_class
 from kvplan.placement.entries import NO_ROWS, Entries, IntArray, exact_product
+from kvplan.placement.two_ends import fill_from_both_ends
 from kvplan.units import MAX_INTEGER, ceil_div
-
-_HALVINGS = 6  # of the least weight of a region, where bins may hold so many and no more
 
 
 class Arranger:
@@ -45,28 +42,34 @@ class Arranger:
         some = numbers > 0
         classes = self.entries.classes[some]
         if (found.missing or thorough) and bool(self.entries.prefixes[some].any()) and classes.min() < classes.max():
-            scale, least = max(self._scales(regions), key=lambda pair: pair[1])
-            other = class_by_class(self.entries, numbers, self.room, self.most, scale, least)
+            scale_and_least = self._least_weight(regions)
+            other = class_by_class(self.entries, numbers, self.room, self.most, *scale_and_least)
             self.work += 4 * int(some.sum()) + self.room.size  # several looks at every class
             found = min(found, other, key=lambda one: one.quality)
         return found
 
     def _together(self, numbers: IntArray, *, thorough: bool) -> Arrangement:
-        """All classes in the same bins."""
+        """All classes in the same bins: as if there were no limit of regions; else with both ends in every bin.
+
+        Or regions weigh no less than what lets no bin get too many; thoroughly, the better of these two.
+        """
         weights, reserved = self._weights(numbers)
         room = self.room[self.order] - reserved
         room = room[room >= 0]
-        best = Arrangement(max(1, int(numbers.sum())))
-        for scale, least in self._scales(int(numbers.sum())):
-            weighed = Weighed(np.maximum(weights * scale, least), numbers)
-            found = self._packed(weighed, room * scale, thorough=thorough and best.missing > 0)
-            if not self.most or not found.packed or fullest(found.packed[1]) <= self.most:
-                best = min(best, found, key=lambda one: one.quality)
-            if (found.missing and not least) or not (best.missing or (thorough and least)):
-                break
-        return best
+        plain = Weighed(weights, numbers)
+        found = self._packed(plain, room, thorough=thorough)
+        if not self.most or not found.packed or fullest(found.packed[1]) <= self.most:
+            return found
+        found = self._packed(plain, room, both_ends=True)
+        if found.missing or thorough:
+            scale, least = self._least_weight(int(numbers.sum()))
+            heavy = Weighed(np.maximum(weights * scale, least), numbers)
+            found = min(found, self._packed(heavy, room * scale, thorough=thorough), key=lambda one: one.quality)
+        return found
 
-    def _packed(self, weighed: Weighed, room: IntArray, *, thorough: bool) -> Arrangement:
+    def _packed(
+        self, weighed: Weighed, room: IntArray, *, thorough: bool = False, both_ends: bool = False
+    ) -> Arrangement:
         """Weights into bins whose room falls; where they are too many or too large, about how many are."""
         weights, counts = weighed.classes()
         self.work += weights.size
@@ -76,7 +79,10 @@ class Arranger:
         total, most = exact_product(weights, counts), int(room.sum())
         if total > most:
             return Arrangement(ceil_div((total - most) * int(counts.sum()), total))
-        filled = packed(weights, counts, room, thorough=thorough)
+        if both_ends:
+            filled = fill_from_both_ends(weights, counts, spans(room), self.most)
+        else:
+            filled = packed(weights, counts, room, thorough=thorough)
         self.work += filled.sizes.size
         if filled.unplaced:
             return Arrangement(filled.unplaced)
@@ -110,19 +116,15 @@ class Arranger:
         kept = classes[[row[0] for row in rows[:chosen]]]
         return entries.sizes + entries.prefix_blocks * ~np.isin(entries.classes, kept), reserved
 
-    def _scales(self, regions: int) -> Iterator[tuple[int, int]]:
-        """What weights are multiplied by, and the least weight: as they are, then so that no bin gets too many.
+    def _least_weight(self, regions: int) -> tuple[int, int]:
+        """What weights are multiplied by, and the least weight, so that no bin gets too many regions.
 
-        Of the least weight ⌊C ÷ (m + 1)⌋ + 1, m + 1 regions do not fit the largest bin C. Less of it may do as well.
+        Of the least weight ⌊C ÷ (m + 1)⌋ + 1, m + 1 regions do not fit the largest bin C.
         """
-        yield 1, 0
         largest = int(self.room.max(initial=0))
         if not self.most or not largest:
-            return
+            return 1, 0
         scale = ceil_div(self.most * (self.most + 1), largest)  # so that m of them still fit
         if (largest + 1) * scale * max(self.room.size, regions) >= MAX_INTEGER:
             scale = 1
-        least = largest * scale // (self.most + 1) + 1
-        for halvings in range(_HALVINGS + 1):
-            if least >> halvings:
-                yield scale, least >> halvings
+        return scale, largest * scale // (self.most + 1) + 1

@@ -57,9 +57,9 @@ def fits(parts: Sequence[Part], asked: Sequence[Asked]) -> bool:
 
 def _fits_alone(free: Seats, asked: Asked) -> bool:
     """Whether the instances that a deployment could have hold all its regions: where they sit does not matter then."""
-    seats = zip(asked.parts, _seats(free, asked), strict=True)
-    rooms = [np.full(count * asked.instances, asked.capacities[part], dtype=np.int64) for part, count in seats]
-    return not fill(asked.table, np.concatenate(rooms), asked.most).regions_left
+    rooms = np.array([asked.capacities[part] for part in asked.parts], dtype=np.int64)
+    instances = np.array(_seats(free, asked), dtype=np.int64) * asked.instances
+    return not fill(asked.table, np.repeat(rooms, instances), asked.most, asked.levels).regions_left
 
 
 class DeploymentBound(NamedTuple):

@@ -215,7 +215,7 @@ def deployments(draw, name, fleet, first):
     return (asked, told), first
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_whatever_is_laid_out_verifies(data):
     parts, fleet = data.draw(fleets())

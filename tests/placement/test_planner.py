@@ -232,7 +232,7 @@ def questions(draw):
     return parts, wants
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(question=questions())
 def test_what_a_layout_keeps(question):
     parts, wants = question
@@ -257,7 +257,7 @@ def test_what_a_layout_keeps(question):
     assert not (fit and impossible(parts, wants))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(question=questions(), data=st.data())
 def test_more_never_proves_less(question, data):
     """More room or more racks never raise the bound, and what is impossible was so before."""
@@ -275,7 +275,7 @@ def test_more_never_proves_less(question, data):
     assert impossible(parts, wants) or not impossible(more, wants)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(question=questions())
 def test_a_left_over_region_kept_no_seat_from_a_higher_one(question):
     """With seats of one size: where a region is left over that a free instance held, lower ones got no seat for it."""

@@ -150,7 +150,7 @@ def parts(draw):
     return Part(fabric, excluded)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200, deadline=None)
 @given(part=parts(), wishes=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 6), st.booleans()), max_size=6))
 def test_every_accelerator_is_used_once(part, wishes):
     seats, used = Seats([part]), []
@@ -170,7 +170,7 @@ def test_every_accelerator_is_used_once(part, wishes):
     assert seats.usable == part.usable - len(used)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(part=parts(), size=st.integers(1, 9), count=st.integers(1, 5))
 def test_required_seats_are_all_there_could_be(part, size, count):
     free = Counter(part.group_of(number) for number in range(part.fabric.total) if number not in part.excluded)
@@ -203,7 +203,7 @@ def shares(size, most):
     return [[one, *rest] for one in range(1, min(size, most[0]) + 1) for rest in shares(size - one, most[1:])]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(free=st.lists(st.integers(0, 4), min_size=1, max_size=4), size=st.integers(1, 6), count=st.integers(1, 3))
 def test_one_seat_crosses_as_little_as_can_be(free, size, count):
     fabric = Fabric(1, len(free), 1, 4)
@@ -227,7 +227,7 @@ def test_crossings_of_several_seats_are_the_fewest(free, size, count):
     assert sum(crossings(seats.parts[0], spot.seat) for spot in taken) == fewest(free, size, count)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(free=st.lists(st.integers(0, 4), min_size=1, max_size=4), size=st.integers(1, 4), count=st.integers(1, 4))
 def test_seats_that_need_not_cross_do_not(free, size, count):
     """As many seats are inside a group as there could be."""
