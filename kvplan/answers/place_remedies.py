@@ -11,6 +11,7 @@ from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, Ask, first, headr
 from kvplan.footprint.room import longest
 from kvplan.spec.fleet import MAX_ACCELERATORS
 from kvplan.spec.workload import RequestClass
+from kvplan.units import ceil_div
 
 
 def headroom_of(question: PlaceQuestion, ask: Ask) -> tuple[Headroom, ...]:
@@ -29,7 +30,7 @@ def _of_all(requests: Sequence[RequestClass], ask: Ask) -> tuple[Headroom, ...]:
 
     def fits(hundredths: int) -> bool:
         more = {
-            f"requests.{index}.sequences": item.sequences * (100 + hundredths) // 100
+            f"requests.{index}.sequences": ceil_div(item.sequences * (100 + hundredths), 100)
             for index, item in enumerate(requests)
         }
         return holds(ask, {"set": more})
