@@ -1,9 +1,10 @@
 """pack(): planted packings, ten million regions against one sort of them, ten thousand against PyPI's binpacking.
 
-Limits: one bin over a planted packing and no bound above it; bin_of within 12 sorts, 1 GB and 0.01 % of the bound
-(0.1 % where fewer than 20 regions fill a bin: there best-fit-decreasing itself is that far off); ten times faster
-than binpacking and never more bins. Traces are read from --traces where they are; binpacking
-(`pip install binpacking`) is compared where it is installed. What is skipped is said.
+Limits: one bin over a planted packing and no bound above it; bin_of within 12 sorts, 1 GB and 0.01 % of the bound; ten
+times faster than binpacking and never more bins. Two populations have no limit on their gap, and docs/benchmarks.md
+says why: bins cut into three nearly equal pieces, and agentic requests in bins that hold one or two. Traces are read
+from --traces where they are; binpacking (`pip install binpacking`) is compared where it is installed. What is skipped
+is said.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import median
 
 import numpy as np
 
+from kvplan.placement.best_fit import best_fit
 from kvplan.placement.packing import Packing, pack
 
 try:
@@ -30,8 +32,10 @@ except ImportError:
 
 TRACES = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "traces"
 COUNT, RUNS, BLOCK = 10_000_000, 3, 16
-# Blocks of 16 tokens in what weights leave of 144 GB: 70B bf16 at TP8 (40,960 B a token), MLA (70,272 B a token).
-GROUPED, LATENT = 164_794, 89_473
+# Blocks of 16 tokens in what weights leave of 144 GB: 70B bf16 at TP8 (40,960 B a token), MLA (70,272 B a token); and
+# in a part of that, as smaller accelerators or larger models leave it.
+GROUPED, LATENT, PARTS = 164_794, 89_473, (6000, 10_000, 20_000, 40_000)
+PIECES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256)
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -53,6 +57,13 @@ def planted(bins: int, pieces: int, capacity: int, rng: np.random.Generator) -> 
     return rng.permutation(sizes[sizes > 0])
 
 
+def even(bins: int, pieces: int, capacity: int, rng: np.random.Generator) -> np.ndarray:
+    """The same, cut into nearly equal pieces: what best-fit-decreasing is bad at."""
+    sizes = np.floor(rng.dirichlet(np.full(pieces, 8.0), bins) * capacity).astype(np.int64)
+    sizes[:, -1] += capacity - sizes.sum(axis=1)
+    return rng.permutation(sizes[sizes > 0])
+
+
 def lognormal(median_tokens: int, sigma: float, most: int, count: int) -> np.ndarray:
     """Blocks of sequences whose lengths follow a lognormal law."""
     tokens = np.random.default_rng(1).lognormal(np.log(median_tokens), sigma, count)
@@ -64,8 +75,8 @@ def lengths(path: Path) -> np.ndarray:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as file:
         rows = (json.loads(line) for line in file) if ".jsonl" in path.name else csv.DictReader(file)
-        names = (("input_length", "output_length"), ("ContextTokens", "GeneratedTokens"))
-        sums = [int(row[a]) + int(row[b]) for row in rows for a, b in names if a in row and b in row]
+        names = ("input_length output_length", "ContextTokens GeneratedTokens", "input_tokens output_tokens")
+        sums = [int(row[a]) + int(row[b]) for row in rows for a, b in map(str.split, names) if a in row and b in row]
     return np.array(sums, dtype=np.int64)
 
 
@@ -73,14 +84,18 @@ def populations(traces: Path) -> Iterator[tuple[str, np.ndarray, int]]:
     """Names, ten million sizes in blocks, and the capacity of a bin."""
     yield "lognormal 2 Ki, 70B", lognormal(2048, 1.2, 2**17, COUNT), GROUPED
     yield "lognormal 8 Ki, MLA", lognormal(8192, 1.3, 2**20 - BLOCK, COUNT), LATENT
+    yield "lognormal 256 Ki, MLA", lognormal(2**18, 0.7, 2**20, COUNT), LATENT
+    yield "uniform 5 to 70 %", np.random.default_rng(1).integers(500, 7000, COUNT), 10_000
     paths = sorted([*traces.glob("*.csv"), *traces.glob("*.jsonl"), *traces.glob("*.jsonl.gz")])
     if not paths:
         print("SKIPPED: no traces; name their folder by --traces")
     for path in paths:
         tokens = lengths(path)
-        if tokens.size >= 1000:
-            drawn = np.random.default_rng(1).choice(-(-tokens // BLOCK), COUNT)
-            yield path.name.split(".")[0], drawn, LATENT
+        if tokens.size >= 100:
+            blocks = np.random.default_rng(1).choice(-(-tokens // BLOCK), COUNT)
+            for capacity in (*PARTS, LATENT, GROUPED):
+                fitting = blocks if blocks.max() <= capacity else blocks[blocks <= capacity]
+                yield f"{path.name.split('.')[0]}, bins of {capacity:,}", fitting, capacity
 
 
 def packed(sizes: np.ndarray, capacity: int) -> Packing:
@@ -93,15 +108,17 @@ def packed(sizes: np.ndarray, capacity: int) -> Packing:
 def bench_planted() -> bool:
     """One line a number of pieces; true if any packing is over its limit."""
     rng, failed = np.random.default_rng(1), False
-    for pieces in (2, 3, 4, 5, 8, 16, 32, 64, 128, 256):
-        over, above = [], 0
-        for capacity in (10_000, GROUPED, 10**9):
-            for bins in (1, 10, 1000, 4000):
-                packing = pack(planted(bins, pieces, capacity, rng), capacity)
-                over.append(packing.bins_used - bins)
-                above += packing.lower_bound > bins
-        print(f"planted, {pieces} pieces: at most {max(over)} bins over (limit 1), {above} bounds above (limit 0)")
-        failed |= max(over) > 1 or above > 0
+    for cut, how in ((planted, "at random"), (even, "nearly equal")):
+        for pieces in PIECES[cut is even :]:  # two nearly equal pieces are a matching, and found
+            over, above = [], 0
+            for capacity in (1000, 10_000, GROUPED, *([10**9] if cut is planted else [])):
+                for bins in (1, 10, 1000, 4000):
+                    packing = pack(cut(bins, pieces, capacity, rng), capacity)
+                    over.append(packing.bins_used - bins)
+                    above += packing.lower_bound > bins
+            limit = None if cut is even and pieces == 3 else 1
+            print(f"planted, {pieces} pieces {how}: at most {max(over)} over (limit {limit}), {above} bounds above")
+            failed |= above > 0 or (limit is not None and max(over) > limit)
     return failed
 
 
@@ -118,12 +135,16 @@ def bench_millions(traces: Path) -> bool:
         loads = np.bincount(packing.bin_of, weights=sizes, minlength=packing.bins_used)  # exact below 2**53
         wrong = bool((loads != packing.loads).any() or (loads > capacity).any())
         ratio = median(ours / rival for ours, rival in pairs)
-        gap, limit = packing.bins_used / packing.lower_bound - 1, 1e-4 if sizes.size >= 20 * packing.bins_used else 1e-3
+        counts = np.bincount(sizes)
+        alone = best_fit(np.flatnonzero(counts), counts[counts > 0], [(capacity, 0, sizes.size)]).used
+        gap, limited = packing.bins_used / packing.lower_bound - 1, sizes.size >= 3 * packing.bins_used
+        limit, before = "0.01%" if limited else None, alone / packing.lower_bound - 1
         print(
-            f"{name}: {ratio:.1f} × one stable argsort (limit 12), {packing.bins_used:,} bins, gap {gap:.4%} "
-            f"(limit {limit:.2%}), {packing.runs.size.size:,} runs, {min(ours for ours, _ in pairs):.2f} s"
+            f"{name}: {ratio:.1f} × one stable argsort (limit 12), {packing.bins_used:,} bins, gap {gap:.4%} (limit "
+            f"{limit}; best fit {before:.4%}), {packing.runs.size.size:,} runs, {min(ours for ours, _ in pairs):.2f} s",
+            flush=True,
         )
-        failed |= ratio > 12 or gap > limit or wrong
+        failed |= ratio > 12 or (limited and gap > 1e-4) or wrong
     print(f"peak memory of the process: {peak_bytes() / 1e9:.2f} GB (limit 1)")
     return failed or peak_bytes() > 1e9
 
