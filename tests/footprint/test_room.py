@@ -133,3 +133,12 @@ def test_the_largest_that_holds_is_never_asked_beyond_the_most():
     asked = []
     assert room.longest(lambda number: asked.append(number) is None, 1000) == 1000
     assert max(asked) <= 1000
+
+
+@given(limit=st.integers(1, 5000), most=st.integers(1, 5000), known=st.integers(1, 5000))
+def test_the_search_may_begin_at_a_number_that_holds(limit, most, known):
+    known = min(known, limit, most)
+    asked = []
+    found = room.longest(lambda number: asked.append(number) is None and number <= limit, most, known)
+    assert found == min(limit, most)
+    assert min(asked, default=known + 1) > known
