@@ -54,6 +54,7 @@ RULES: Mapping[str, Rule] = {
     "KV106": Rule("warning", "the prefix is shorter than one block and saves nothing"),
     "KV107": Rule("error", "more sequences at once than max_num_seqs allows"),
     "KV108": Rule("warning", "more sequences in an instance than the engine admits by default"),
+    "KV109": Rule("warning", "the engine would not start with so long a sequence as its longest"),
     "KV201": Rule("error", "the workload does not fit its fleet"),
     "KV202": Rule("warning", "neither a place for everything was found nor that there is none"),
     "KV301": Rule("error", "the engine refuses the split"),

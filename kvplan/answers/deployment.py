@@ -78,6 +78,17 @@ class DeploymentCase:
         stored, asked = self.accountant.kv, self.served
         return asked.kv_source if stored == asked.kv else f"stored by {self.engine.name} in place of {asked.kv.name}"
 
+    @property
+    def longest_context(self) -> int:
+        """Tokens of the longest sequence of any class; 1 where there is none. [tokens]"""
+        return max((sequences.longest[1] for _, sequences, _ in self.classes), default=1)
+
+    @property
+    def max_model_len(self) -> int:
+        """The longest sequence that the engine is to take: as told, else what the model is trained for. [tokens]"""
+        limit = self.deployment.limits.max_model_len
+        return limit or max(self.model.max_position_embeddings or 1, self.longest_context)
+
     def stage_bytes(self, measure: str) -> list[int]:
         """A measure of one rank of each pipeline stage, at the planning quantile. [bytes]"""
         stages = self._stages([accounts for _, _, accounts in self.classes])

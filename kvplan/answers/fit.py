@@ -11,7 +11,7 @@ from kvplan.answers import request
 from kvplan.answers.fit_question import Question, Ranks, open_question
 from kvplan.answers.fit_result import Fit, Headroom, Remedy, ends
 from kvplan.answers.flags import FitFlags, given
-from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, first, headroom, least, model_len, most, percents
+from kvplan.answers.remedies import FACTORS, FORMATS, first, headroom, least, lighter, model_len, most, percents
 from kvplan.answers.size_result import EngineLabel
 from kvplan.footprint import room
 from kvplan.spec.facts import judge, scenarios
@@ -75,8 +75,7 @@ def _would_fit(question: Question, result: Fit, ask: Any, *, one_class: bool) ->
         found += [Remedy("pool", int(item.value)) for item in least(ask, "pool", pool, pool << 20, 1 << 20)]
     else:
         found += first(ask, "memory_fraction", percents(float(question.memory.fraction)))
-        if question.case.deployment.weights.kind == "auto":
-            found += first(ask, "weights", WEIGHTS)
+        found += first(ask, "weights", lighter(question.case))
     return tuple(found)
 
 

@@ -114,15 +114,12 @@ def open_question(workload: Workload | Written | None, flags: Mapping[str, Any],
             memory.facts(system)
     except SpecError as error:
         raise SpecError([asked.written.locate(finding) for finding in error.findings]) from None
-    classes = [sequences for _, sequences, _ in case.classes]
-    context = max((sequences.longest[1] for sequences in classes), default=1)
-    limit = case.deployment.limits.max_model_len
     return Question(
         workload=asked,
         case=case,
-        context=context,
-        max_model_len=limit or max(case.model.max_position_embeddings or 1, context),
-        sequences=sum(sequences.count for sequences in classes),
+        context=case.longest_context,
+        max_model_len=case.max_model_len,
+        sequences=sum(sequences.count for _, sequences, _ in case.classes),
         stage_needs=tuple(case.stage_bytes("peak")),
         pool_bytes=pool_bytes or 0,
         system=system,

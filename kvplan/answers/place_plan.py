@@ -16,6 +16,7 @@ from kvplan.placement.topology import Part
 from kvplan.spec.facts import Values
 from kvplan.spec.fleet import FleetPart
 
+_Rooms = tuple[tuple[tuple[int, ...], tuple[bool, ...]], ...]  # of each deployment: blocks, and whether it starts
 _PHASES = {"unified": "decode"}  # what is resident is decoded
 
 
@@ -43,12 +44,12 @@ class Planner:
 
     def __init__(self, question: PlaceQuestion) -> None:
         self.question = question
-        self._known: dict[tuple[tuple[int, ...], ...], Layout] = {}
-        self._fits: dict[tuple[tuple[int, ...], ...], bool] = {}
+        self._known: dict[_Rooms, Layout] = {}
+        self._fits: dict[_Rooms, bool] = {}
 
     def layout(self, asked: Sequence[Asked]) -> Layout:
         """Where everything goes."""
-        rooms = tuple(want.capacities for want in asked)
+        rooms = tuple((want.capacities, want.starts) for want in asked)
         if rooms not in self._known:
             self._known[rooms] = lay_out(self.question.parts, asked)
         return self._known[rooms]
@@ -56,7 +57,7 @@ class Planner:
     def fits(self, values: Values) -> bool:
         """Whether everything has a place, the facts being these numbers."""
         asked = self.question.asked(values)
-        rooms = tuple(want.capacities for want in asked)
+        rooms = tuple((want.capacities, want.starts) for want in asked)
         if rooms not in self._fits:
             known = self._known.get(rooms)
             self._fits[rooms] = known.fits(asked) if known else fits(self.question.parts, asked)

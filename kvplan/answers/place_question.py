@@ -10,18 +10,21 @@ from typing import Any
 
 from kvplan.answers import request
 from kvplan.answers.deployment import DeploymentCase
-from kvplan.answers.memory import HBM, RESERVE, RankMemory, rank_memory
+from kvplan.answers.memory import HBM, RESERVE, RankMemory, rank_memory, rank_pools
 from kvplan.answers.opening import deployment_paths, model_roots, open_deployment
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
+from kvplan.footprint import room
 from kvplan.footprint.accounting import SharedPrefix
 from kvplan.footprint.regions import ClassRegions, StageBlocks, class_regions, in_blocks, planned_number
 from kvplan.footprint.room import Memory
+from kvplan.footprint.sequences import expand
 from kvplan.placement.filling import Entry
 from kvplan.placement.planner import Asked
 from kvplan.placement.topology import Part, part_of
 from kvplan.spec.facts import Fact, Values
 from kvplan.spec.fleet import MAX_ACCELERATORS, FleetPart
+from kvplan.spec.lengths import constant
 from kvplan.spec.workload import RequestClass, Workload
 from kvplan.spec.workload_reader import Written
 
@@ -75,6 +78,11 @@ class DeploymentAsk:
         whole = min(pool // cost for pool, cost in zip(pools, self.blocks.block_bytes, strict=True))
         return max(0, whole - self.case.engine.null_blocks)
 
+    def starts(self, part: int, values: Values) -> bool:
+        """Whether the engine would start on a part: it holds one sequence of max_model_len in every stage."""
+        pools = rank_pools(self.case, self.memories(part, values))
+        return room.admits(self.case.engine, pools, self.case.max_model_len, self.case.accountant.token_ranks)
+
     @cached_property
     def entries(self) -> tuple[tuple[int, Entry], ...]:
         """Priorities and regions of one size, those first that are kept first."""
@@ -113,6 +121,7 @@ class DeploymentAsk:
             capacities=tuple(self.capacity(part, values) for part in range(len(self.hbm_facts))),
             entries=tuple(entry for _, entry in self.entries),
             priorities=tuple(priority for priority, _ in self.entries),
+            starts=tuple(self.starts(part, values) for part in range(len(self.hbm_facts))),
         )
 
 
@@ -212,10 +221,14 @@ def _classes(case: DeploymentCase, accounting: str, first: int) -> tuple[PlacedC
     for asked, _, accounts in case.classes:
         assert asked.input is not None
         assert asked.output is not None
-        total = accounts.held if accounting == "now" else getattr(accounts, accounting)
-        number = planned_number(asked.sequences, total, case.deviations)
         prefix = SharedPrefix(asked.prefix.tokens, asked.prefix.count) if asked.prefix else SharedPrefix()
         lengths = (asked.input, asked.output)
+        if accounting == "now":  # what is held at the prompt has a spread of its own
+            prompts = expand(asked.input, constant(0), asked.sequences, prefix.tokens)
+            total = case.accountant.account(prompts, prefix).held
+        else:
+            total = getattr(accounts, accounting)
+        number = planned_number(asked.sequences, total, case.deviations)
         found.append((asked, class_regions(case.accountant, lengths, number, prefix, accounting)))
     placed = []
     for asked, regions in sorted(found, key=_content):

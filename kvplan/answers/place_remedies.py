@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from kvplan.answers.fit_result import Headroom, Remedy
 from kvplan.answers.place_question import PlaceQuestion
 from kvplan.answers.place_result import Place
-from kvplan.answers.remedies import FACTORS, FORMATS, WEIGHTS, Ask, first, headroom, holds, least, most, percents
+from kvplan.answers.remedies import (
+    FACTORS,
+    FORMATS,
+    Ask,
+    first,
+    headroom,
+    holds,
+    least,
+    lighter,
+    model_len,
+    most,
+    percents,
+)
 from kvplan.footprint.room import longest
 from kvplan.spec.fleet import MAX_ACCELERATORS
 from kvplan.spec.workload import RequestClass
@@ -71,12 +83,13 @@ def _of_the_deployment(question: PlaceQuestion, result: Place, ask: Ask) -> list
         found += least(ask, "replicas", deployment.replicas.number + 1, result.accelerators_total // one.seat)
     if deployment.topology == "required":
         found += first(ask, "topology", ["preferred"])
+    if any(note.rule == "KV109" for note in result.notes):
+        found += model_len(ask, one.case.longest_context, one.case.max_model_len)
     limit = deployment.limits.max_num_seqs
     if limit is not None:
         found += least(ask, "max_num_seqs", limit + 1, sum(item.regions.number for item in one.classes))
     found += first(ask, "kv_format", FORMATS)
     found += first(ask, "tensor_parallel", (split.tensor_parallel * factor for factor in FACTORS))
     found += first(ask, "memory_fraction", percents(float(one.memory.fraction)))
-    if deployment.weights.kind == "auto":
-        found += first(ask, "weights", WEIGHTS)
+    found += first(ask, "weights", lighter(one.case))
     return found

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from kvplan.answers.fit_result import ends
+from kvplan.answers.memory import rank_pools
 from kvplan.answers.place_plan import Scenario
 from kvplan.answers.place_question import DeploymentAsk, PlaceQuestion
 from kvplan.answers.place_result import DeploymentPlace, Regions
 from kvplan.findings import Finding
+from kvplan.footprint import room
 from kvplan.placement.plan import Plan
 from kvplan.placement.planner import Asked, Seated
 from kvplan.placement.topology import Part, Seats
-from kvplan.units import ceil_div
+from kvplan.units import ceil_div, format_bytes
 
 
 def regions_of(seated: Sequence[Seated]) -> Regions:
@@ -53,9 +55,9 @@ def binding_of(question: PlaceQuestion, safe: Scenario) -> str:
 
 
 def _stops(parts: Sequence[Part], free: Seats, want: Asked, got: Seated) -> str:
-    room = max(want.capacities, default=0)
+    most = max((want.capacities[part] for part in want.parts), default=0)
     least = min((piece.entry.size_blocks + piece.entry.prefix_blocks for piece in got.filling.left), default=0)
-    if room <= 0 or least > room:
+    if most <= 0 or least > most:
         return "hbm"
     seats = sum(free.room(part, want.seat, crossing=want.crossing) for part in range(len(parts)))
     more = len(got.spots) < want.replicas or not want.replicas
@@ -165,10 +167,31 @@ def _over_default(question: PlaceQuestion, ask: DeploymentAsk, got: Seated, safe
     default = engine.default_max_num_seqs(memory)
     if deployment.limits.max_num_seqs is not None or not default or held <= default:
         return []
-    index = question.workload.deployments.index(deployment)
-    path = question.workload.written.deployment_path(index, "limits.max_num_seqs")
+    path = _path(question, ask, "limits.max_num_seqs")
     message = f"an instance holds {held:,} sequences; {engine.name} admits {default:,} at once by default"
     return [Finding("KV108", path, message, help="set limits.max_num_seqs to what the servers are told")]
+
+
+def _no_start(question: PlaceQuestion, ask: DeploymentAsk, safe: Scenario) -> list[Finding]:
+    """Parts of the fleet on which the engine would not start, however little is asked of it."""
+    case, found = ask.case, []
+    for part, item in enumerate(question.workload.fleet):
+        if ask.starts(part, safe.values) or not ask.capacity(part, safe.values):
+            continue
+        pools = rank_pools(case, ask.memories(part, safe.values))
+        told = room.describe(case.engine, pools, case.max_model_len, case.accountant.token_ranks)
+        message = (
+            f"{case.engine.name} would not start on {item.system.name}: one sequence of {case.max_model_len:,} tokens "
+            f"needs {format_bytes(told.needed_bytes)} of a rank's pool, which has {format_bytes(told.has_bytes)}"
+        )
+        help = f"set limits.max_model_len to {told.estimated_len:,} or less"
+        found.append(Finding("KV109", _path(question, ask, "limits.max_model_len"), message, help=help))
+    return found
+
+
+def _path(question: PlaceQuestion, ask: DeploymentAsk, key: str) -> str:
+    index = question.workload.deployments.index(ask.case.deployment)
+    return str(question.workload.written.deployment_path(index, key))
 
 
 def notes_of(question: PlaceQuestion, safe: Scenario) -> tuple[Finding, ...]:
@@ -176,5 +199,6 @@ def notes_of(question: PlaceQuestion, safe: Scenario) -> tuple[Finding, ...]:
     written = question.workload.written
     notes = [*question.workload.notes]
     for ask, got in zip(question.deployments, safe.layout.seated, strict=True):
-        notes += [written.locate(note) for note in (*ask.case.notes, *_over_default(question, ask, got, safe))]
+        found = (*ask.case.notes, *_over_default(question, ask, got, safe), *_no_start(question, ask, safe))
+        notes += [written.locate(note) for note in found]
     return tuple(dict.fromkeys(notes))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kvplan.answers.deployment import DeploymentCase
 from kvplan.answers.fit_result import Headroom, Remedy
 from kvplan.errors import SpecError
 from kvplan.footprint.room import MAX_TOKENS, longest
+from kvplan.spec.weight_formats import WEIGHT_FORMATS
 
 Ask = Callable[[Mapping[str, Any]], bool]  # flags that are changed ▸ whether it fits then
 
 FORMATS = ("fp8_e4m3", "nvfp4")  # what a 16-bit cache may become, the larger first
-WEIGHTS = ("fp8", "int4")  # what weights may be loaded in, the larger first
 FACTORS = (2, 4, 8, 16, 32, 64)
 
 
@@ -55,6 +56,16 @@ def least(ask: Ask, knob: str, begin: int, limit: int, step: int = 1) -> list[Re
 def percents(begin: float) -> list[str]:
     """Shares of memory above one, as texts; an engine that takes all of it leaves nothing for others."""
     return [f"{percent}%" for percent in range(int(begin * 100) + 1, 100)]
+
+
+def lighter(case: DeploymentCase) -> list[str]:
+    """Formats that weights may be loaded in and that are smaller than the checkpoint's, the larger first."""
+    model = case.model
+    if case.deployment.weights.kind != "auto" or model.weight_storage is None:
+        return []
+    quantized = model.weight_storage.quantized
+    bits = quantized.bits if quantized else 8 * model.weight_storage.element_bytes
+    return [name for name in ("fp8", "int4") if WEIGHT_FORMATS[name].bits < bits]
 
 
 def model_len(ask: Ask, context: int, asked: int) -> list[Remedy]:

@@ -38,7 +38,8 @@ def _figures(verb: str, cls: type[Any]) -> dict[str, Figure]:
     return {
         item.name: Figure(verb, _kind(item.name, item.type))
         for item in fields(cls)
-        if item.type in ("int", "bool", "float") and item.name not in ("memory_fraction", "planning_quantile")
+        if item.type in ("int", "bool", "float")
+        and item.name not in ("memory_fraction", "planning_quantile", "pipeline_rank_is_asked")
     }
 
 

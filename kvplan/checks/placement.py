@@ -24,6 +24,8 @@ def placement_findings(case: Case, bounds: Sequence[Bound]) -> list[Finding]:
     if answer.verdict == "yes" or expected & {False, answer.verdict}:
         return []
     over = f"{left.unplaced:,} of {left.total:,} sequences are left over, for want of {answer.binding}"
+    if not left.unplaced:
+        over = f"not every replica that is asked for has a seat, for want of {answer.binding}"
     if answer.verdict == "no":
         return [Finding("KV201", path, f"does not fit: {over}", help=remedies_text(case))]
     if not answer.depends_on:

@@ -22,6 +22,7 @@ class Asked:
     crossing: whether a seat may lie in several native groups. most: regions of an instance; 0 for no limit.
     capacities: blocks of an instance on each part of the fleet; where it is 0, no replica is seated.
     entries: regions, in the order in which they are kept. priorities: of each entry.
+    starts: whether an instance would start on each part at all; empty where all would.
     """
 
     seat: int
@@ -32,6 +33,7 @@ class Asked:
     capacities: tuple[int, ...]
     entries: tuple[Entry, ...]
     priorities: tuple[int, ...]
+    starts: tuple[bool, ...] = ()
 
     @property
     def regions(self) -> int:
@@ -55,8 +57,9 @@ class Asked:
 
     @property
     def parts(self) -> list[int]:
-        """Parts of the fleet that have room, those with the largest instances first: fewest are needed there."""
-        some = (part for part, capacity in enumerate(self.capacities) if capacity > 0)
+        """Parts of the fleet that can be seated, those with the largest instances first: fewest are needed there."""
+        starts = self.starts or (True,) * len(self.capacities)
+        some = (part for part, capacity in enumerate(self.capacities) if capacity > 0 and starts[part])
         return sorted(some, key=lambda part: (-self.capacities[part], part))
 
 

@@ -173,7 +173,8 @@ def fill(
 
 def _worth_it(spare: SpareRoom, capacities: IntArray, most: int, work: int) -> bool:
     """Whether what is left is packed once more. Where bins may hold so many and no more, they no longer are alike."""
-    return not most and work > 0 and float(spare.room.sum()) * _WORTH >= float(capacities.sum())
+    free, room = spare.room.sum(dtype=np.float64), capacities.sum(dtype=np.float64)
+    return not most and work > 0 and bool(free * _WORTH >= room)
 
 
 def _squeeze(spare: SpareRoom, left: IntArray, entries: IntArray) -> None:

@@ -48,7 +48,7 @@ def lay_out(parts: Sequence[Part], asked: Sequence[Asked]) -> Layout:
 def fits(parts: Sequence[Part], asked: Sequence[Asked]) -> bool:
     """Whether a layout places everything; where sums say that none can, or one deployment is alone, none is made."""
     free = Seats(parts)
-    if any(_short(free, want) for want in asked):
+    if any(_short(free, want) for want in asked) or sum(map(_least_accelerators, asked)) > free.usable:
         return False
     if len(asked) > 1:
         return lay_out(parts, asked).fits(asked)
@@ -128,10 +128,18 @@ def _short(free: Seats, asked: Asked) -> bool:
         return True
     if not some.any():
         return False
-    instances = sum(seats) * asked.instances
-    if not instances or int(table.least_blocks[some].max()) > asked.capacity:
+    rooms, instances = [asked.capacities[part] for part in asked.parts], sum(seats) * asked.instances
+    if not instances or int(table.least_blocks[some].max()) > rooms[0]:
         return True
-    regions = int(table.numbers.sum())
-    room = sum(count * asked.capacities[part] for count, part in zip(seats, asked.parts, strict=True))
-    blocks = exact_product(table.sizes, table.numbers)
-    return (0 < asked.most * instances < regions) or blocks > room * asked.instances
+    room = sum(count * capacity for count, capacity in zip(seats, rooms, strict=True)) * asked.instances
+    blocks, regions = exact_product(table.sizes, table.numbers), int(table.numbers.sum())
+    return blocks > room or 0 < asked.most * instances < regions
+
+
+def _least_accelerators(asked: Asked) -> int:
+    """Accelerators that a deployment needs by the sums of its blocks and regions, if it has room at all."""
+    table = asked.table
+    instances = ceil_div(exact_product(table.sizes, table.numbers), max(1, asked.capacity))
+    if asked.most:
+        instances = max(instances, ceil_div(int(table.numbers.sum()), asked.most))
+    return (asked.replicas or ceil_div(instances, asked.instances)) * asked.seat
