@@ -24,6 +24,9 @@ class Figure(NamedTuple):
     kind: str
 
 
+_LENGTHS = ("context", "longest_context", "max_model_len")  # tokens, by names that do not say so
+
+
 def _kind(name: str, annotation: object) -> str:
     if annotation == "bool":
         return "flag"
@@ -31,7 +34,9 @@ def _kind(name: str, annotation: object) -> str:
         return "share"
     if annotation == "float":
         return "number"
-    return "bytes" if "bytes" in name else "tokens" if name.endswith("tokens") else "count"
+    if name.endswith("tokens") or name in _LENGTHS:
+        return "tokens"
+    return "bytes" if "bytes" in name else "count"
 
 
 def _figures(verb: str, cls: type[Any]) -> dict[str, Figure]:
