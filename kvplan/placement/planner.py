@@ -47,18 +47,18 @@ def lay_out(parts: Sequence[Part], asked: Sequence[Asked]) -> Layout:
 
 def fits(parts: Sequence[Part], asked: Sequence[Asked]) -> bool:
     """Whether a layout places everything; where sums say that none can, or one deployment is alone, none is made."""
-    free = Seats(parts)
-    if any(_short(free, want) for want in asked) or sum(map(_least_accelerators, asked)) > free.usable:
+    usable = sum(part.usable for part in parts)
+    if any(_short(parts, want) for want in asked) or sum(map(_least_accelerators, asked)) > usable:
         return False
     if len(asked) > 1:
         return lay_out(parts, asked).fits(asked)
-    return all(_fits_alone(free, want) for want in asked)
+    return all(_fits_alone(parts, want) for want in asked)
 
 
-def _fits_alone(free: Seats, asked: Asked) -> bool:
+def _fits_alone(parts: Sequence[Part], asked: Asked) -> bool:
     """Whether the instances that a deployment could have hold all its regions: where they sit does not matter then."""
     rooms = np.array([asked.capacities[part] for part in asked.parts], dtype=np.int64)
-    instances = np.array(_seats(free, asked), dtype=np.int64) * asked.instances
+    instances = np.array(_seats(parts, asked), dtype=np.int64) * asked.instances
     return not fill(asked.table, np.repeat(rooms, instances), asked.most, asked.levels).regions_left
 
 
@@ -101,28 +101,27 @@ def bound_of(asked: Asked, used: int) -> DeploymentBound:
 
 def impossible(parts: Sequence[Part], asked: Sequence[Asked]) -> bool:
     """Whether it is proved that no plan places everything: by a region, by sums, or by fewer seats than the bound."""
-    free = Seats(parts)
-    if any(_short(free, want) for want in asked):
+    if any(_short(parts, want) for want in asked):
         return True
     bounds = [bound_of(want, 0) for want in asked]
     for want, bound in zip(asked, bounds, strict=True):
-        if bound.replicas > sum(_seats(free, want)) or bound.instances > bound.replicas * want.instances:
+        if bound.replicas > sum(_seats(parts, want)) or bound.instances > bound.replicas * want.instances:
             return True
-    return sum(bound.accelerators for bound in bounds) > free.usable
+    return sum(bound.accelerators for bound in bounds) > sum(part.usable for part in parts)
 
 
-def _seats(free: Seats, asked: Asked) -> list[int]:
+def _seats(parts: Sequence[Part], asked: Asked) -> list[int]:
     """Seats that a deployment alone could have on each part, the roomiest first, and no more than are asked for."""
     found: list[int] = []
     for part in asked.parts:
-        seats = free.room(part, asked.seat, crossing=asked.crossing)
+        seats = parts[part].room(asked.seat, crossing=asked.crossing)
         found.append(min(seats, asked.replicas - sum(found)) if asked.replicas else seats)
     return found
 
 
-def _short(free: Seats, asked: Asked) -> bool:
+def _short(parts: Sequence[Part], asked: Asked) -> bool:
     """Whether one deployment alone asks for more than there is: seats, a region, regions in all, or blocks in all."""
-    table, seats = asked.table, _seats(free, asked)
+    table, seats = asked.table, _seats(parts, asked)
     some = table.numbers > 0
     if sum(seats) < asked.replicas:
         return True

@@ -5,8 +5,10 @@ Knows counts and numbers of accelerators. Does not know models, blocks or region
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
@@ -26,6 +28,19 @@ class Part:
     def usable(self) -> int:
         """Accelerators that may be used."""
         return self.fabric.total - len(self.excluded)
+
+    @cached_property
+    def _gone(self) -> Counter[int]:
+        """How many may not be used in each native group where some may not."""
+        return Counter(map(self.group_of, self.excluded))
+
+    def room(self, size: int, *, crossing: bool) -> int:
+        """How many seats of a size there are while nothing is taken: inside native groups, or wherever they are."""
+        if crossing:
+            return self.usable // size
+        group, groups = self.fabric.sizes[1], self.fabric.racks * self.fabric.native_groups
+        whole = (groups - len(self._gone)) * (group // size)
+        return whole + sum((group - gone) // size for gone in self._gone.values())
 
     def group_of(self, accelerator: int) -> int:
         """The native group of an accelerator, counted through the part."""

@@ -85,6 +85,18 @@ def test_a_part_without_room_seats_nothing():
         assert impossible(parts, [asked((0, 3), replicas=replicas, capacities=(0, 0))])
 
 
+def test_a_part_where_the_engine_would_not_start_seats_nothing():
+    parts = [part_of(Fabric(1, 1, 1, 8), []), part_of(Fabric(1, 1, 1, 8), [])]
+    for replicas in (0, 2):
+        want = replace(asked((5, 1), replicas=replicas, capacities=(20, 10)), starts=(False, True))
+        (got,) = lay_out(parts, [want]).seated
+        assert [spot.part for spot in got.spots] == [1]
+        assert fits(parts, [want]) == (not replicas)
+        assert impossible(parts, [want]) == bool(replicas)
+    want = replace(asked((15, 1), capacities=(20, 10)), starts=(False, True))  # it fits where nothing starts
+    assert impossible(parts, [want])
+
+
 def test_nothing_to_place_on_and_nothing_to_place():
     none = part_of(Fabric(0, 2, 8, 8), [])
     for parts, capacities in (([], ()), ([none], (100,)), ([part_of(Fabric(1, 1, 1, 8), ["r0"])], (100,))):

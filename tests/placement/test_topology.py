@@ -156,6 +156,7 @@ def test_every_accelerator_is_used_once(part, wishes):
     seats, used = Seats([part]), []
     for size, count, crossing in wishes:
         room = seats.room(0, size, crossing=crossing)
+        assert used or room == part.room(size, crossing=crossing)
         assert room == len(seats.copy().take(0, size, part.fabric.total, crossing=crossing))
         taken = seats.take(0, size, count, crossing=crossing)
         assert len(taken) == min(count, room)
