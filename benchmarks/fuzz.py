@@ -9,6 +9,7 @@ exception, a finding without a place, more than a second, more than 300 MB) is a
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import resource
 import signal
@@ -26,18 +27,23 @@ from typing import Any
 from fuzz_bombs import bombs
 from fuzz_cases import Case, cases
 
+from kvplan.answers import place
+from kvplan.answers.place_result import Place
 from kvplan.answers.size import answer
 from kvplan.answers.size_result import Size
 from kvplan.checks.check import check
 from kvplan.errors import SpecError
 from kvplan.findings import Finding
+from kvplan.placement.verify import verify_plan
 from kvplan.report.findings.text import concise_text, full_text
 from kvplan.report.formats.data import csv_text, json_text, markdown_text
+from kvplan.report.sheets.place import place_sheet
 from kvplan.report.sheets.size import size_sheet
 
 MOST_SECONDS = 1.0  # of processor time, for one input
 MOST_BYTES = 300 * 10**6
-HANG_SECONDS = 5  # of the clock: the case is aborted
+SEARCHES = 4  # times that, where what would fit is searched for
+HANG_SECONDS = 20  # of the clock: the case is aborted
 SHOWN = 5  # failures that are printed in full
 SUBPROCESS_EVERY = 150
 
@@ -54,12 +60,15 @@ def problem_of(case: Case, folder: Path) -> str:
     flags = dict(case.flags)
     if case.kind == "config":
         flags["model"] = str(folder / flags["model"])
-    workload = folder / "workload.yaml" if case.kind in ("workload", "check") else None
+    workload = folder / "workload.yaml" if case.kind in ("workload", "check", "place") else None
     try:
         if case.kind == "check":
             result = check(workload)
             wrong = [finding for finding in result.findings if finding.severity == "error"]
             return problem_of_findings(result.findings) if wrong else ""
+        if case.kind == "place":
+            flags.pop("pipeline_rank", None)
+            return problem_of_place(place.answer(workload, flags, "cli"))
         return problem_of_size(answer(workload, flags, "cli"))
     except SpecError as error:
         return problem_of_findings(error.findings)
@@ -94,6 +103,20 @@ def problem_of_size(size: Size) -> str:
     return ""
 
 
+def problem_of_place(placed: Place) -> str:
+    """Whether the plan verifies, and can be shown."""
+    tree = json.loads(json.dumps(placed.plan.to_dict()))
+    broken = [claim.name for claim in verify_plan(tree) if not claim.holds]
+    if broken:
+        return f"claims that do not hold: {', '.join(broken)}"
+    if placed.fits != (placed.verdict == "yes") or (placed.fits and placed.regions.unplaced):
+        return f"{placed.verdict}, and {placed.regions.unplaced} are left over"
+    sheet = place_sheet(placed)
+    shown = json_text(placed.to_dict()) + csv_text(sheet) + markdown_text(sheet)
+    control = _CONTROL.search(shown)
+    return f"a result prints the control character U+{ord(control[0]):04X}" if control else ""
+
+
 def write(case: Case, folder: Path) -> None:
     """The files of a case."""
     (folder / "config.json").write_bytes(case.config)
@@ -102,9 +125,10 @@ def write(case: Case, folder: Path) -> None:
 
 def command_of(case: Case) -> list[str]:
     """The same case as a command line."""
-    words = ["check"] if case.kind == "check" else ["size"]
-    words += ["workload.yaml"] if case.kind in ("workload", "check") else []
-    for name, value in case.flags.items():
+    words = [case.kind if case.kind in ("check", "place") else "size"]
+    words += ["workload.yaml"] if case.kind in ("workload", "check", "place") else []
+    flags = {name: value for name, value in case.flags.items() if case.kind != "place" or name != "pipeline_rank"}
+    for name, value in flags.items():
         if isinstance(value, dict):
             flag = "--set" if name == "set" else "--engine-option"
             words += [f"{flag}={key}={item}" for key, item in value.items()]
@@ -119,7 +143,7 @@ def problem_of_command(case: Case, folder: Path) -> str:
     words = [word.replace("\0", "") for word in command_of(case)]
     command = [sys.executable, "-m", "kvplan", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=HANG_SECONDS, check=False)
-    if done.returncode not in (0, 1 if case.kind == "check" else 2):
+    if done.returncode not in {"check": (0, 1), "place": (0, 1, 2, 3)}.get(case.kind, (0, 2)):
         return f"exit code {done.returncode}: {done.stderr.decode(errors='replace')[:400]}"
     return "a traceback" if b"Traceback" in done.stderr + done.stdout else ""
 
@@ -151,7 +175,8 @@ def judged(case: Case, folder: Path, run: Callable[[Case, Path], str]) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:400]
     seconds = time.process_time() - start
-    return problem or (f"{seconds:.1f} s" if seconds > MOST_SECONDS else "")
+    most = MOST_SECONDS * (SEARCHES if case.kind in ("place", "check") else 1)
+    return problem or (f"{seconds:.1f} s" if seconds > most else "")
 
 
 def report(case: Case, problem: str, number: int) -> None:

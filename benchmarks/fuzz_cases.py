@@ -78,6 +78,38 @@ expect: {fits: true, accelerators_used: {max: 64}, held_bytes: 0}
 """,
     "kvplan: 1\nmodel: ./config.json\nrequests: [{sequences: 4, context: 8192}]\n",
 )
+PLACED = (
+    """kvplan: 1
+fleet:
+  - {system: al128, count: 2, exclude: [r0/g1/n3], facts: {hbm_engine_visible: {low: 140 GB, high: 150 GB}}}
+  - {system: hgx-h200, count: 3}
+deployments:
+  - name: main
+    model: llama-3-8b
+    engine: vllm@0.32
+    tensor_parallel: 2
+    data_parallel: 2
+    replicas: 3
+    memory: {fraction: 92%, reserve: 3 GiB}
+    weights: {format: fp8}
+    limits: {max_num_seqs: 64}
+    topology: preferred
+  - {name: other, model: gemma-3-27b, tensor_parallel: 4, pipeline_parallel: 2, replicas: auto, weights: 9 GB}
+requests:
+  - {name: a, deployment: main, sequences: 900, input: {distribution: uniform, min: 10, max: 90000}, output: 1Ki,
+     prefix: {tokens: 4096, count: 2}, priority: 1}
+  - {name: b, deployment: main, sequences: 40, context: 128Ki}
+  - {name: c, deployment: other, sequences: 70, context: 64Ki, priority: -1}
+value: per_sequence
+expect: {fits: false, accelerators_used: {max: 64}, kv_pool_utilization: {max: 90%}, verdict: no}
+""",
+    """kvplan: 1
+system: al128
+model: deepseek-v3
+deployment: {tensor_parallel: 8, memory: {reserve: {low: 2 GiB, high: 9 GiB, status: measured}}, topology: required}
+requests: [{sequences: 100000, context: 8192, priority: 3}, {sequences: 1, input: 1, output: 0}]
+""",
+)
 
 VALUES = (
     "null", "~", "", "[]", "{}", '""', '"x"', "true", "no", "0", "-0", "-1", "1", "3", "1.5", "7e0", "1e400", "-1e400",
@@ -154,7 +186,7 @@ _PAIR = re.compile(r"(\"?[\w-]+\"?)(: *)(\"[^\"\n]*\"|[^,{}\[\]\n]+)")
 class Case(NamedTuple):
     """One input: the files that are written, what is asked of them, and the flags."""
 
-    kind: str  # config | workload | check | flags
+    kind: str  # config | workload | check | place | flags
     config: bytes
     workload: bytes
     flags: dict[str, Any]
@@ -246,7 +278,7 @@ def cases(count: int, seed: int) -> Iterator[Case]:
     """The inputs of a seed, always the same."""
     dice, known = random.Random(seed), configs()
     for _ in range(count):
-        kind = dice.choice(("config", "config", "workload", "check", "check", "flags"))
+        kind = dice.choice(("config", "config", "workload", "check", "check", "place", "flags"))
         config, workload = b"", b""
         if kind == "config":
             config = mutated(dice.choice(known), dice)
@@ -254,7 +286,7 @@ def cases(count: int, seed: int) -> Iterator[Case]:
         elif kind == "flags":
             flags = {"model": "llama-3-8b", "context": "8192", **flags_of(dice, 0.2)}
         else:
-            workload = mutated(dice.choice(TEMPLATES), dice)
-            flags = flags_of(dice, 0.03) if kind == "workload" else {}
+            workload = mutated(dice.choice(PLACED if kind == "place" else TEMPLATES), dice)
+            flags = flags_of(dice, 0.03) if kind != "check" else {}
             config = dice.choice(known).encode() if b"config.json" in workload else b""
         yield Case(kind, config, workload, flags)

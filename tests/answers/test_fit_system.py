@@ -142,15 +142,15 @@ def test_what_fits_an_instance_is_placed_on_one_replica(
         fit = kvplan.fit(**flags)
     except kvplan.SpecError:
         return
-    if fit.admission_needs_bytes > fit.admission_has_bytes:
-        return  # the engine would not start with so long a sequence: place does not ask that
     place = kvplan.place(replicas=1, **flags)
     if place.accelerators_total < tensor * data:
         return
     assert (place.verdict, place.regions.unplaced == 0) == (fit.verdict, fit.fits)
     points = {item.fact: item.turning_point for item in fit.depends_on}
     assert {item.fact: item.turning_point for item in place.depends_on} == points
-    if not place.fits:
+    if fit.admission_needs_bytes > fit.admission_has_bytes:
+        assert (place.regions.placed, len(place.replicas)) == (0, 0)  # the engine would not start
+    elif not place.fits:
         assert place.regions.placed == fit.max_sequences
 
 

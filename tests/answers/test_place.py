@@ -258,6 +258,19 @@ def test_what_is_left_over_goes_by_priority_and_then_by_value() -> None:
     assert by_sequence["long"] == 6
 
 
+def test_where_the_engine_would_not_start_nothing_is_seated() -> None:
+    # 92 % of 84.92 GB less 60 GB and 5 GiB are 12 757 690 880 bytes; a sequence of its 131 072 positions is 16 GiB.
+    asked = {**EIGHT, "batch": 1, "engine": "vllm@0.32", "weights": "60 GB", "reserve": "5 GiB"}
+    found = kvplan.place(**asked)
+    assert (found.verdict, found.accelerators_used, found.regions.placed) == ("no", 0, 0)
+    assert [note.rule for note in found.notes] == ["KV109"]
+    assert "one sequence of 131,072 tokens needs 17.18 GB" in found.notes[0].message
+    length = dict(found.would_fit)["max_model_len"]
+    assert kvplan.place(**asked, max_model_len=length).fits
+    assert not kvplan.place(**asked, max_model_len=int(length) + 1).fits
+    assert kvplan.verify(found.plan).valid
+
+
 def test_several_deployments_share_a_fleet() -> None:
     text = (
         "kvplan: 1\nfleet: [{system: hgx-h100, count: 2}]\ndeployments:\n"
