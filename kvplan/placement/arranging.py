@@ -42,8 +42,7 @@ class Arranger:
         some = numbers > 0
         classes = self.entries.classes[some]
         if (found.missing or thorough) and bool(self.entries.prefixes[some].any()) and classes.min() < classes.max():
-            scale_and_least = self._least_weight(regions)
-            other = class_by_class(self.entries, numbers, self.room, self.most, *scale_and_least)
+            other = class_by_class(self.entries, numbers, self.room, self.most)
             self.work += 4 * int(some.sum()) + self.room.size  # several looks at every class
             found = min(found, other, key=lambda one: one.quality)
         return found

@@ -10,41 +10,52 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvplan.placement.arrangement import Arrangement, Weighed, packed
+from kvplan.placement.arrangement import Arrangement, Weighed, fullest, packed, spans
 from kvplan.placement.best_fit import UNPLACED
 from kvplan.placement.entries import BoolArray, Entries, IntArray, Rows, exact_product, joined
+from kvplan.placement.two_ends import fill_from_both_ends
 from kvplan.units import ceil_div
 
+_FEW = 16  # begun bins that a class is put into, where bins may hold so many regions and no more
 
-def class_by_class(
-    entries: Entries, numbers: IntArray, room: IntArray, most: int, scale: int, least: int
-) -> Arrangement:
+
+def class_by_class(entries: Entries, numbers: IntArray, room: IntArray, most: int) -> Arrangement:
     """The class with the largest copies first: into bins that are begun, then into empty ones.
 
     numbers: of each entry, shape (e,). room: blocks of each bin, shape (b,). most: regions of a bin; 0 for no limit.
-    scale, least: a region weighs its blocks × scale, and the least at least, so that no bin gets more than the most.
     """
-    room, begun = room * scale, np.zeros(room.size, dtype=np.bool_)
-    weights, told = np.maximum(entries.sizes * scale, least), list[Rows]()
-    beyond = exact_product(weights, numbers) - int(room.sum())
+    beyond = exact_product(entries.sizes, numbers) - int(room.sum())
     if beyond > 0:
         return Arrangement(ceil_div(beyond * int(numbers.sum()), beyond + int(room.sum())))
-    missing = 0
-    for one in _classes(entries, numbers, most, int(room.max(initial=0)) // scale):
-        left = np.where(one.members, numbers, 0)
-        weighed, reserved = weights + one.along * scale, one.reserved * scale
-        for bins in (np.flatnonzero(begun & (room >= 2 * reserved)), np.flatnonzero(~begun & (room >= reserved))):
+    room, held = room.copy(), np.zeros(room.size, dtype=np.int64)
+    told, missing = list[Rows](), 0
+    for one in _classes(entries, numbers, most, int(room.max(initial=0))):
+        left, weights = np.where(one.members, numbers, 0), entries.sizes + one.along
+        for bins, slots in _bins(room, held, most, one.reserved):
             if left.any() and bins.size:
-                rows = _into(Weighed(weighed, left), bins, room[bins] - reserved)
-                held = np.zeros(room.size, dtype=np.int64)
-                np.add.at(held, rows.bin, rows.number)
-                np.subtract.at(room, rows.bin, weights[rows.entry] * rows.number)
+                rows = _into(Weighed(weights, left), bins, room[bins] - one.reserved, slots)
+                more = np.zeros(room.size, dtype=np.int64)
+                np.add.at(more, rows.bin, rows.number)
+                np.subtract.at(room, rows.bin, entries.sizes[rows.entry] * rows.number)
                 np.subtract.at(left, rows.entry, rows.number)
-                room -= np.minimum(held, one.prefixes) * (one.copy * scale)
-                begun |= held > 0
+                room -= np.minimum(more, one.prefixes) * one.copy
+                held += more
                 told.append(rows)
         missing += int(left.sum())
-    return Arrangement(missing) if missing else Arrangement(0, int(begun.sum()), joined(told))
+    return Arrangement(missing) if missing else Arrangement(0, int((held > 0).sum()), joined(told))
+
+
+def _bins(room: IntArray, held: IntArray, most: int, reserved: int) -> list[tuple[IntArray, int]]:
+    """Bins that are packed together, and how many regions may go into one of them; 0 for no limit. Empty ones last.
+
+    Begun ones that have room for twice the copies; where there is a limit, a few that have most room, each by itself.
+    """
+    begun, empty = np.flatnonzero((held > 0) & (room >= 2 * reserved)), np.flatnonzero((held == 0) & (room >= reserved))
+    if not most:
+        return [(begun, 0), (empty, 0)]
+    begun = begun[held[begun] < most]
+    few = begun[np.argsort(-room[begun], kind="stable")][:_FEW]
+    return [*((few[at : at + 1], most - int(held[few[at]])) for at in range(few.size)), (empty, most)]
 
 
 class _Class(NamedTuple):
@@ -78,10 +89,13 @@ def _classes(entries: Entries, numbers: IntArray, most: int, largest: int) -> It
         yield _Class(without, 0, 0, 0, 0)
 
 
-def _into(weighed: Weighed, bins: IntArray, room: IntArray) -> Rows:
-    """Rows of what finds room. bins, room: in any order, shape (b,)."""
+def _into(weighed: Weighed, bins: IntArray, room: IntArray, most: int) -> Rows:
+    """Rows of what finds room. bins, room: in any order, shape (b,). most: regions of a bin; 0 for no limit."""
     order = np.argsort(-room, kind="stable")
     weights, counts = weighed.classes()
-    rows = weighed.rows(packed(weights, counts, room[order]), bins[order])
+    filled = packed(weights, counts, room[order])
+    if most and fullest(filled) > most:
+        filled = fill_from_both_ends(weights, counts, spans(room[order]), most)
+    rows = weighed.rows(filled, bins[order])
     placed = rows.bin != UNPLACED
     return Rows(*(column[placed] for column in rows))
