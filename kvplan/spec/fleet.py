@@ -17,6 +17,7 @@ from kvplan.spec.tree import Tree
 
 MAX_RACKS = 1 << 16
 MAX_ACCELERATORS = 1 << 18  # two thousand AL128 racks: a plan names each of them
+MEMORY = "hbm_engine_visible"
 _COUNTS = ("rack_accelerators", "native_group_accelerators")
 
 
@@ -69,6 +70,10 @@ def _read_part(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
             message = f"`{name}` is a range: seats are made for one number"
             at = join_path(join_path(path, "facts"), name)
             return reading.fault("KV010", at, message, help="give it as {value: …}")
+    memory = system.facts.get(MEMORY)
+    if memory is not None and memory.low < 1:
+        at = join_path(join_path(path, "facts"), MEMORY)
+        return reading.fault("KV010", at, "an accelerator with no memory at all", help="write at least one byte")
     if fabric.total > MAX_ACCELERATORS:
         message = f"{fabric.total:,} accelerators, more than {MAX_ACCELERATORS:,}"
         return reading.fault("KV010", join_path(path, "count"), message, help="plan a part of the fleet at a time")

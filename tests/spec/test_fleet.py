@@ -78,6 +78,11 @@ def test_a_count_of_0_and_an_empty_list_of_exclusions_are_read():
         ("fleet: [{system: al128, facts: {hbm: 3 GB}}]", ("KV011", "fleet[0].facts.hbm")),
         ("fleet: [{system: al128, facts: {reserve: 3 GB}}]", ("KV011", "fleet[0].facts.reserve")),
         ("fleet: [{system: al128, facts: {hbm_engine_visible: 3}}]", ("KV009", "fleet[0].facts.hbm_engine_visible")),
+        ("fleet: [{system: al128, facts: {hbm_engine_visible: 0 B}}]", ("KV010", "fleet[0].facts.hbm_engine_visible")),
+        (
+            "fleet: [{system: al128, facts: {hbm_engine_visible: {low: 0 B, high: 1 GB}}}]",
+            ("KV010", "fleet[0].facts.hbm_engine_visible"),
+        ),
         (
             "fleet: [{system: al128, facts: {hbm_engine_visible: {low: 3 GB}}}]",
             ("KV008", "fleet[0].facts.hbm_engine_visible"),
