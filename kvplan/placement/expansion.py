@@ -32,11 +32,13 @@ def npy_bytes(plan: Plan) -> bytes:
 
 
 def json_lines(plan: Plan) -> Iterator[str]:
-    """One line of JSON a region, by its number: class, region, size_blocks, and instance (−1 where it is left over)."""
+    """One line of JSON a region, by its number: class, region, size_blocks, instance and replica (−1, "" for none)."""
+    replicas = [replica.id for replica in plan.replicas for _ in replica.instances]
     rows = [(run.first_region, run.count, run.class_, run.size_blocks, run.instance) for run in plan.runs]
     rows += [(item.first_region, item.count, item.class_, item.size_blocks, -1) for item in plan.leftovers]
     for first, count, name, size, instance in sorted(rows):
+        replica = json.dumps(replicas[instance] if instance >= 0 else "")
         head = f'{{"class": {json.dumps(name)}, "instance": {instance}, "region": '
-        tail = f', "size_blocks": {size}}}\n'
+        tail = f', "replica": {replica}, "size_blocks": {size}}}\n'
         for start in range(first, first + count, _LINES):
             yield "".join(f"{head}{region}{tail}" for region in range(start, min(start + _LINES, first + count)))

@@ -7,11 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from kvplan.placement.expansion import instance_of, json_lines, npy_bytes
-from kvplan.placement.plan import Leftover, Plan, PlanBound, Run, Summary
+from kvplan.placement.plan import Instance, Leftover, Plan, PlanBound, Replica, Run, Summary
 
 SUMMARY = Summary(False, 0, 0, 0.0, 0.0, 0.0, 0, 7, 5, 2)
+REPLICAS = [
+    Replica(
+        f"d/{number}", "d", 0, "decode", "bf16", "r0", ("r0/g0",), (), 0, 0, 0, 0, 2 * number, (Instance(0, 9),) * 2
+    )
+    for number in range(3)
+]
 PLAN = Plan(
-    "w", "sha256:0", "low", (), (), (),
+    "w", "sha256:0", "low", (), (), tuple(REPLICAS),
     runs=(Run('b "x"', 3, 2, 4, 1), Run("a", 9, 3, 0, 2)),
     copies=(),
     leftovers=(Leftover("a", 9, 1, 3, 0), Leftover('b "x"', 3, 1, 6, 0)),
@@ -29,8 +35,10 @@ def test_a_line_a_region_by_its_number():
     lines = "".join(json_lines(PLAN)).splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["region"] for row in rows] == list(range(7))
-    assert rows[3] == {"class": "a", "instance": -1, "region": 3, "size_blocks": 9}
-    assert lines[4] == json.dumps({"class": 'b "x"', "instance": 1, "region": 4, "size_blocks": 3}, sort_keys=True)
+    assert rows[3] == {"class": "a", "instance": -1, "region": 3, "replica": "", "size_blocks": 9}
+    first = {"class": 'b "x"', "instance": 1, "region": 4, "replica": "d/0", "size_blocks": 3}
+    assert lines[4] == json.dumps(first, sort_keys=True)
+    assert rows[0]["replica"] == "d/1"  # instance 2 is the first of the second replica
 
 
 def test_no_regions():
