@@ -70,6 +70,9 @@ def _would_fit(question: Question, result: Fit, ask: Any, *, one_class: bool) ->
     tensor = question.case.served.split.tensor_parallel
     found += first(ask, "kv_format", FORMATS)
     found += first(ask, "tensor_parallel", (tensor * factor for factor in FACTORS))
+    split = question.case.served.split
+    found += first(ask, "pipeline_parallel", (split.pipeline_parallel * factor for factor in FACTORS))
+    found += first(ask, "data_parallel", (split.data_parallel * factor for factor in FACTORS))
     if question.memory is None:
         pool = max(1, question.pool_bytes >> 20)
         found += [Remedy("pool", int(item.value)) for item in least(ask, "pool", pool, pool << 20, 1 << 20)]

@@ -13,6 +13,14 @@ from kvplan.placement.plan import Plan, Replica
 from kvplan.spec.facts import Dependence
 from kvplan.version import VERSION
 
+_STOPS = {
+    "hbm": "the HBM of a rank",
+    "native_group": "the size of a native group",
+    "accelerators": "the number of accelerators",
+    "max_num_seqs": "max_num_seqs",
+    "none": "nothing",
+}
+
 
 class Regions(NamedTuple):
     """Sequences: all, those with a place, those without, and those with one by tier."""
@@ -21,6 +29,12 @@ class Regions(NamedTuple):
     placed: int
     unplaced: int
     by_tier: Mapping[str, int]
+
+    @property
+    def left_words(self) -> str:
+        """How many have no place, in words."""
+        are = "is" if self.unplaced == 1 else "are"
+        return f"{self.unplaced:,} of {self.total:,} sequence{'s' * (self.total != 1)} {are} left over"
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,13 @@ class Place:
     format_version: ClassVar[int] = FORMAT_VERSION
     kind: ClassVar[str] = "place"
     kvplan: ClassVar[str] = VERSION
+
+    @property
+    def stops(self) -> str:
+        """What stops the rest, in words."""
+        if self.binding == "hbm" and any(one.replicas_asked and one.regions.unplaced for one in self.deployments):
+            return "the HBM of the replicas asked for"
+        return _STOPS[self.binding]
 
     @property
     def replicas(self) -> tuple[Replica, ...]:

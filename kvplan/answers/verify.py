@@ -89,6 +89,9 @@ def answer(
 def _text(plan: Plan | Path | Mapping[str, Any]) -> PlanText:
     if isinstance(plan, Path):
         return read_plan_text(plan)
+    if not isinstance(plan, Plan | Mapping):
+        message = f"a plan is a Plan, its JSON or a Path to it, not {type(plan).__name__}"
+        raise TypeError(message)
     tree = plan.to_dict() if isinstance(plan, Plan) else dict(plan)
     return PlanText(tree, Source("plan", "", dict))
 
@@ -143,9 +146,12 @@ def _deployment_findings(
     wanted_tree = asdict(planned(ask, question, safe, item["replicas"]))
     for name, true in wanted_tree.items():
         says = item[name]
-        if name != "rooms" and says != _as_json(true):
-            message = f"{name} is {says}, by the workload {_as_json(true)}"
-            found.append(Finding("KV609", f"{path}.{name}", message[:300], help="place the workload again"))
+        if name not in ("rooms", "classes") and says != _as_json(true):
+            message = f"{name} is not what the workload says"
+            if not isinstance(true, tuple):
+                message = f"{name} is {says}, by the workload {true}"
+            found.append(Finding("KV609", f"{path}.{name}", message, help="place the workload again"))
+    found += _class_findings(item["classes"], _as_json(wanted_tree["classes"]), f"{path}.classes")
     reserve = int(safe[ask.reserve_fact])
     for index, room in enumerate(item["rooms"]):
         if room["reserve_bytes"] < reserve:
@@ -156,6 +162,24 @@ def _deployment_findings(
         if _told_sizes(tree, name) != _sizes(ask, index):
             message = f"the regions of `{name}` are not those of the workload"
             found.append(Finding("KV609", f"{path}.classes", message, help="place the workload again"))
+    return found
+
+
+def _class_findings(told: list[Mapping[str, Any]], true: list[Mapping[str, Any]], path: str) -> list[Finding]:
+    """Classes that the plan has otherwise; one that only begins at another region follows from those before it."""
+    found, by_name = [], {item["class"]: item for item in true}
+    for index, item in enumerate(told):
+        wanted = by_name.pop(item["class"], None)
+        if wanted is None:
+            message = f"the workload has no class `{item['class']}` here"
+            found.append(Finding("KV609", f"{path}[{index}]", message, help="place the workload again"))
+            continue
+        for name in ("regions", "priority", "prefix_blocks", "prefixes", "first_region"):
+            if item[name] != wanted[name] and (name != "first_region" or not found):
+                message = f"`{item['class']}`: {name} is {item[name]:,}, by the workload {wanted[name]:,}"
+                found.append(Finding("KV609", f"{path}[{index}].{name}", message, help="place the workload again"))
+    for name in by_name:
+        found.append(Finding("KV609", path, f"the class `{name}` is missing", help="place the workload again"))
     return found
 
 

@@ -198,10 +198,9 @@ def _note(bound: Bound, case: Case) -> str:
     if FIGURES[bound.figure].verb == "place":
         answer = case.place
         facts = ", ".join(item.fact for item in answer.depends_on)
-        hangs = f"; it hangs on {facts}, and is held at the safe end" if facts else ""
-        left = answer.regions.unplaced
-        over = f"{left:,} of {answer.regions.total:,} sequences are left over, for want of {answer.binding}{hangs}"
-        return over if left else ""
+        hangs = f"; it depends on {facts}, and is held at the safe end" if facts else ""
+        over = f"{answer.regions.left_words}; what stops more: {answer.stops}{hangs}"
+        return over if answer.regions.unplaced else ""
     if FIGURES[bound.figure].verb == "fit":
         return ""
     parts = [

@@ -23,13 +23,15 @@ def placement_findings(case: Case, bounds: Sequence[Bound]) -> list[Finding]:
     expected = {bound.value for bound in bounds if bound.figure in ("fits", "verdict")}
     if answer.verdict == "yes" or expected & {False, answer.verdict}:
         return []
-    over = f"{left.unplaced:,} of {left.total:,} sequences are left over, for want of {answer.binding}"
+    over = f"{left.left_words}; what stops more: {answer.stops}"
     if not left.unplaced:
-        over = f"not every replica that is asked for has a seat, for want of {answer.binding}"
+        over = f"not every replica that is asked for has a seat; what stops more: {answer.stops}"
     if answer.verdict == "no":
         return [Finding("KV201", path, f"does not fit: {over}", help=remedies_text(case))]
     if not answer.depends_on:
         return [Finding("KV202", path, f"no place was found for everything: {over}", help=remedies_text(case))]
     facts = "; ".join(item.words for item in answer.depends_on)
-    message = f"whether it fits hangs on {facts}. At the safe end {over}"
-    return [Finding("KV501", path, message, help="measure it and give it under `facts:`, or " + remedies_text(case))]
+    message = f"whether it fits depends on {facts}. At the safe end {over}"
+    name = case.workload.fleet[0].system.name
+    where = f"measure it and give it, as in fleet: [{{system: {name}, facts: {{hbm_engine_visible: …}}}}]"
+    return [Finding("KV501", path, message, help=f"{where}; or {remedies_text(case)}")]

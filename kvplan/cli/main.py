@@ -44,10 +44,17 @@ def kvplan(
     """
 
 
-for _command in (size.size, fit.fit, place.place, verify.verify, show.show, check.check):
-    app.command(_command.__name__)(_command)
-app.add_typer(models.app, name="models")
-app.add_typer(systems.app, name="systems")
+for _command, _help in (
+    (size.size, "How many bytes of KV cache a workload needs."),
+    (fit.fit, "Whether it fits a rank, and what would make it fit."),
+    (place.place, "Where it lives on a fleet, as a plan with its proof."),
+    (verify.verify, "Prove the claims of a plan."),
+    (show.show, "Show a plan: figures, map and replicas."),
+    (check.check, "Check workload files, for CI."),
+):
+    app.command(_command.__name__, short_help=_help)(_command)
+app.add_typer(models.app, name="models", short_help="List models, or show what one keeps.")
+app.add_typer(systems.app, name="systems", short_help="List systems, or show what is known of one.")
 
 
 def main() -> None:

@@ -17,7 +17,11 @@ Format = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Set one field of the workload for this run. Repeatable.", metavar="PATH=VALUE"),
+    typer.Option(
+        "--set",
+        help="Set one field or fact: requests.0.sequences=8, facts.hbm_engine_visible=150GB. Repeatable.",
+        metavar="PATH=VALUE",
+    ),
 ]
 Deployment = Annotated[
     str | None, typer.Option(help="The one deployment that is meant, where there are several.", metavar="NAME")

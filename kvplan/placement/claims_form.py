@@ -24,7 +24,7 @@ _MOST_DEPLOYMENTS = 1 << 12
 _MOST_STAGES = 1 << 14  # of all deployments
 _MOST_PARTS = 1 << 8
 _LONGEST_TEXT = 400
-_LONGEST_RACKS = 1 << 16  # names of racks, joined
+_LONGEST_RACKS = 1 << 21  # names of racks, joined
 _DECIMAL = re.compile(r"(?!.{41})(0?\.\d*[1-9]\d*|1(\.0+)?)", re.ASCII)
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _VERSION = re.compile(r"\d[0-9A-Za-z.+-]{0,39}", re.ASCII)
@@ -41,7 +41,9 @@ Check = Callable[[Column], Iterator[Finding]]
 
 
 def form_findings(tree: object) -> Iterator[Finding]:
-    """What is wrong with the form of a plan."""
+    """What is wrong with the form of a plan; of what is no plan at all, that alone."""
+    if not isinstance(tree, Mapping) or tree.get("kind") != "plan":
+        return iter([_fault("", "this is no plan: its kind is not `plan`", "name a plan that `kvplan place -o` wrote")])
     return _PLAN(Column([tree], lambda _: ""))
 
 

@@ -119,7 +119,7 @@ class Dependence(NamedTuple):
         """The fact, its range, and from where the answer is yes."""
         span = f"{self.fact} ({number_text(self.low, self.unit)} to {number_text(self.high, self.unit)})"
         if self.turning_point is None:
-            return f"{span}: no value of it alone is enough"
+            return f"{span}, which matters too, but alone is not enough"
         return f"{span}: yes from {number_text(self.turning_point, self.unit)}"
 
     def to_dict(self) -> dict[str, str | int | float | None]:

@@ -154,15 +154,7 @@ def _telling(notes: tuple[Finding, ...]) -> list[Finding]:
 
 def _read(source: Written, reading: Reading) -> Workload | None:
     tree = source.tree
-    if not isinstance(tree, dict):
-        help = "begin with `kvplan: 1`"
-        if isinstance(tree, str) and tree.endswith((".yaml", ".yml", ".json")):
-            help = "this is a text: for a file give its path, in Python Path(…)"
-        reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help=help)
-        return None
-    if "kvplan" not in tree and ("architectures" in tree or "model_type" in tree):
-        message = "this is a model's config.json, not a workload"
-        reading.fault("KV007", "", message, help="name it with --model, or as `model:` of a workload")
+    if _is_no_workload(tree, reading):
         return None
     _refuse_same_names(tree, reading)
     fields = written(Workload)
@@ -191,6 +183,24 @@ def _read(source: Written, reading: Reading) -> Workload | None:
         values |= {"fleet": fleet_of(values["system"]), "system": None}
     workload = Workload(**values, deployments=deployments)
     return replace(workload, requests=_checked_requests(workload, reading))
+
+
+def _is_no_workload(tree: Tree, reading: Reading) -> bool:
+    """Whether a text is something else altogether; adds the finding that says what."""
+    if not isinstance(tree, dict):
+        help = "begin with `kvplan: 1`"
+        if isinstance(tree, str) and tree.endswith((".yaml", ".yml", ".json")):
+            help = "this is a text: for a file give its path, in Python Path(…)"
+        reading.fault("KV007", "", f"a workload is a mapping, this is {shown(tree)}", help=help)
+        return True
+    if "kvplan" not in tree and ("architectures" in tree or "model_type" in tree):
+        message = "this is a model's config.json, not a workload"
+        reading.fault("KV007", "", message, help="name it with --model, or as `model:` of a workload")
+        return True
+    if tree.get("kind") == "plan":
+        reading.fault("KV007", "", "this is a plan, not a workload", help="see `kvplan show` and `kvplan verify`")
+        return True
+    return False
 
 
 def _refuse_same_names(tree: dict[str, Tree], reading: Reading) -> None:

@@ -157,7 +157,7 @@ def test_a_miss_of_the_fleet_says_what_would_fit(tmp_path):
     findings = {item.rule: item for item in check(tmp_path, LARGE, "fits: true").findings}
     assert set(findings) == {"KV201", "KV401"}
     assert findings["KV401"].help.startswith("each of these alone would fit: --batch 408, --context ")
-    assert findings["KV401"].note == "92 of 500 sequences are left over, for want of accelerators"
+    assert findings["KV401"].note == "92 of 500 sequences are left over; what stops more: the number of accelerators"
 
 
 def test_what_is_not_met_because_it_depends_names_the_facts(tmp_path):
@@ -165,7 +165,7 @@ def test_what_is_not_met_because_it_depends_names_the_facts(tmp_path):
     findings = check(tmp_path, text, "fits: true").findings
     note = next(item.note for item in findings if item.rule == "KV401")
     assert note == (
-        "1 of 409 sequences are left over, for want of accelerators; it hangs on hbm_engine_visible, reserve, and is held "
+        "1 of 409 sequences is left over; what stops more: the number of accelerators; it depends on hbm_engine_visible, reserve, and is held "
         "at the safe end"
     )
 

@@ -32,7 +32,10 @@ def test_what_fits_at_no_value_of_the_facts_is_an_error(tmp_path):
     result = check(tmp_path, of(500))
     assert found(result) == [("KV201", "error", "system")]
     (finding,) = result.findings
-    assert finding.message == "does not fit: 92 of 500 sequences are left over, for want of accelerators"
+    assert (
+        finding.message
+        == "does not fit: 92 of 500 sequences are left over; what stops more: the number of accelerators"
+    )
     assert finding.help.startswith("each of these alone would fit: --batch 408, --context ")
     assert finding.excerpt == "system: hgx-h100"
     assert not result.passed
@@ -42,10 +45,12 @@ def test_what_hangs_on_facts_is_a_warning_that_names_them(tmp_path):
     result = check(tmp_path, of(409))
     assert found(result) == [("KV501", "warning", "system")]
     (finding,) = result.findings
-    assert finding.message.startswith("whether it fits hangs on hbm_engine_visible (84.92 GB to 85.03 GB): ")
+    assert finding.message.startswith("whether it fits depends on hbm_engine_visible (84.92 GB to 85.03 GB), ")
     assert "reserve (3.221225 GB to 5.368709 GB): yes from " in finding.message
-    assert finding.message.endswith("At the safe end 1 of 409 sequences are left over, for want of accelerators")
-    assert finding.help.startswith("measure it and give it under `facts:`, or each of these alone would fit: ")
+    assert finding.message.endswith(
+        "At the safe end 1 of 409 sequences is left over; what stops more: the number of accelerators"
+    )
+    assert finding.help.startswith("measure it and give it, as in fleet: [{system: hgx-h100, facts: ")
     assert result.passed
 
 
@@ -89,7 +94,7 @@ def test_neither_a_place_nor_a_proof_that_there_is_none_is_a_warning(tmp_path):
     result = check(tmp_path, text)
     assert found(result) == [("KV202", "warning", "fleet")]
     (finding,) = result.findings
-    assert finding.message.startswith("no place was found for everything: 1 of 3 sequences are left over")
+    assert finding.message.startswith("no place was found for everything: 1 of 3 sequences is left over")
     assert result.passed
     assert found(check(tmp_path, text + "expect: {verdict: depends}\n")) == []
 
@@ -97,7 +102,10 @@ def test_neither_a_place_nor_a_proof_that_there_is_none_is_a_warning(tmp_path):
 def test_replicas_without_a_seat(tmp_path):
     (finding,) = check(tmp_path, of(8, "deployment: {replicas: 9}\n")).findings
     assert (finding.rule, finding.path) == ("KV201", "system")
-    assert finding.message == "does not fit: not every replica that is asked for has a seat, for want of accelerators"
+    assert (
+        finding.message
+        == "does not fit: not every replica that is asked for has a seat; what stops more: the number of accelerators"
+    )
     assert "--count 2" in finding.help
 
 

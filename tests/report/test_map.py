@@ -6,7 +6,8 @@ import time
 import pytest
 
 from kvplan.report.formats import data, text
-from kvplan.report.formats.map import columns, draw_map
+from kvplan.report.formats.cells import columns
+from kvplan.report.formats.map import draw_map
 from kvplan.report.sheet import Cell, Map, MapGroup, MapRow, Sheet, spans
 from kvplan.report.sheets.plan import plan_blocks
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from kvplan.findings import printable
+from kvplan.report.formats.cells import cell_columns
 from kvplan.report.sheet import Cell, Map, MapGroup, MapRow, counted, spans
 from kvplan.units import ceil_div
 
@@ -33,7 +34,7 @@ _MARKS: Mapping[str, _Mark] = {
     "reserve": _Mark("r", "yellow", "reserve"),
     "kv": _Mark("█", "green", "KV"),
     "free": _Mark("░", "cyan", "free for KV"),
-    "outside": _Mark("·", "magenta", "not the engine's"),
+    "outside": _Mark("·", "magenta", "outside the engine's share"),
     "spare": _Mark("-", "white", "spare"),
     "excluded": _Mark("x", "red", "excluded"),
 }
@@ -257,25 +258,9 @@ def _bar(cell: Cell, width: int) -> Line:
     if cell.state != "used":
         mark = _MARKS[cell.state]
         return [(mark.character * width, mark.style)]
-    counts = columns([share for _, share in cell.parts], width)
+    counts = cell_columns(cell, width)
     marks = (_MARKS[name] for name, _ in cell.parts)
     return [(mark.character * count, mark.style) for mark, count in zip(marks, counts, strict=True) if count]
-
-
-def columns(shares: Sequence[float], width: int) -> list[int]:
-    """Columns of each part of a bar, ``width`` in all; what is not nothing has at least one while there are enough.
-
-    >>> columns([0.12, 0.03, 0.77, 0.0, 0.08], 8), columns([0.5, 0.25, 0.25], 2)
-    ([1, 1, 5, 0, 1], [1, 1, 0])
-    """
-    due = [share / (sum(shares) or 1.0) * width for share in shares]
-    counts = [max(1, int(amount)) if amount > 0 else 0 for amount in due]
-    while sum(counts) > width:  # from the part that is most above its due, the last where each has but one
-        most = max(range(len(due)), key=lambda index: (counts[index] > 1, counts[index] - due[index], index))
-        counts[most] -= 1
-    while any(due) and sum(counts) < width:
-        counts[max(range(len(due)), key=lambda index: due[index] - counts[index])] += 1
-    return counts
 
 
 def _shortened(text: str, width: int) -> str:

@@ -16,6 +16,7 @@ from kvplan.report.formats.map import draw_map
 from kvplan.report.sheet import Bars, Block, Column, Curve, Map, Note, Sheet, Table, Value
 from kvplan.units import format_bytes
 
+_HIDDEN_ALWAYS = ("max_tokens", "mean_bytes")
 _HIDDEN_BELOW = {
     "max_tokens",
     "mean_bytes",
@@ -93,14 +94,28 @@ def _write_table(table: Table, out: Console) -> None:
 
 
 def _is_shown(column: Column, table: Table, width: int) -> bool:
-    """Columns that say the least are left out where the terminal is narrow; other formats keep them all."""
+    """Columns that say the least are left out where they do not all fit; other formats keep them all."""
     if width < _NARROW and column.key in _HIDDEN_NARROW:
         return False
     if len(table.columns) <= 6:
         return True
     if column.key == "deployment":
-        return width >= 100 and len({row["deployment"] for row in table.rows}) > 1
-    return (width >= 120 and column.key not in ("max_tokens", "mean_bytes")) or column.key not in _HIDDEN_BELOW
+        return width >= 100 and _has_several(table)
+    if column.key in _HIDDEN_ALWAYS:
+        return False
+    return column.key not in _HIDDEN_BELOW or _natural_width(table) <= width
+
+
+def _has_several(table: Table) -> bool:
+    return len({row.get("deployment", "") for row in table.rows}) > 1
+
+
+def _natural_width(table: Table) -> int:
+    """Columns of the terminal that a table takes where nothing is folded or left out."""
+    hidden = _HIDDEN_ALWAYS if _has_several(table) else (*_HIDDEN_ALWAYS, "deployment")
+    kept = [column for column in table.columns if column.key not in hidden]
+    rows = table.shown_rows
+    return sum(2 + max(len(item.title), *(len(shown(row[item.key], item.unit)) for row in rows)) for item in kept)
 
 
 def shown(value: Value, unit: str) -> str:

@@ -11,7 +11,7 @@ def fit_sheet(fit: Fit) -> Sheet:
     """The sheet of one fit."""
     blocks: list[Block] = [Note(_headline(fit))]
     blocks += [Note(_memory(fit))] if fit.system else []
-    blocks += [Note(f"Hangs on {item.words}.") for item in fit.depends_on]
+    blocks += [Note(f"Depends on {item.words}.") for item in fit.depends_on]
     blocks.append(_pool(fit))
     if fit.would_fit:
         blocks.append(_remedies(fit))
@@ -19,7 +19,11 @@ def fit_sheet(fit: Fit) -> Sheet:
         blocks.append(Note("No change of batch, context, formats, tensor parallel or room alone makes it fit."))
     if fit.headroom:
         blocks.append(Note(f"Room for {_factors(fit)}."))
-    blocks += [Note(line) for line in ("The engine's own start-up log would say:", *fit.log_lines)]
+    ideal = fit.engine.evidence == "ideal"
+    said = "An ideal paged cache would have:" if ideal else "The engine's own start-up log would say:"
+    if fit.system and not fit.fits:
+        blocks.append(Note("That is one replica: `kvplan place` seats as many as are needed."))
+    blocks += [Note(line) for line in (said, *fit.log_lines)]
     blocks += [Note(note.message, note.severity) for note in fit.notes]
     return Sheet(_title(fit), blocks)
 
@@ -76,7 +80,7 @@ def _pool(fit: Fit) -> Table:
     figures: tuple[tuple[str, int, str], ...] = (
         ("pool_bytes", fit.pool_bytes, "bytes of a rank's KV pool"),
         ("block_bytes", fit.block_bytes, f"bytes of a block of {fit.block_size:,} tokens"),
-        ("blocks", fit.blocks, "whole blocks"),
+        ("blocks", fit.blocks, f"whole blocks{_kept(fit)}"),
         ("tokens", fit.tokens, "tokens, as this version counts them"),
         ("max_sequences", fit.max_sequences, f"sequences of {fit.context:,} tokens at once, at their fullest"),
         ("longest_context", fit.longest_context, "tokens of a sequence, with as many of them"),
@@ -89,12 +93,18 @@ def _pool(fit: Fit) -> Table:
     return Table("", columns, rows, is_data=True)
 
 
+def _kept(fit: Fit) -> str:
+    """Blocks that the engine keeps for itself."""
+    kept = (fit.blocks * fit.block_bytes - fit.has_bytes) // max(1, fit.block_bytes)
+    return f", {kept} of them never a sequence's" if kept > 0 and fit.engine.evidence != "ideal" else ""
+
+
 def _remedies(fit: Fit) -> Table:
     rows: list[dict[str, Value]] = []
     for remedy in fit.would_fit:
         value = str(remedy.value)
         if isinstance(remedy.value, int):
-            value = f"{remedy.value:,}" if remedy.knob != "pool" else f"{remedy.value >> 20}MiB"
+            value = str(remedy.value) if remedy.knob != "pool" else f"{remedy.value >> 20}MiB"
         rows.append({"knob": f"--{remedy.knob.replace('_', '-')}", "value": value})
     return Table("Each of these alone would fit", (Column("knob", "flag"), Column("value", "value")), rows)
 

@@ -20,18 +20,15 @@ from kvplan.report.sheets.systems import amount_text
 from kvplan.units import format_bytes
 
 _MOST_SENTENCES = 3  # deployments that are told of in a sentence each; more are a table
-_STOPS = {
-    "hbm": "the HBM of a rank",
-    "native_group": "the size of a native group",
-    "accelerators": "the number of accelerators",
-}
 _BYTES = ("pool", "reserve", "weights")  # knobs whose values are bytes
 _MORE = {"batch": "the sequences", "context": "the context", "pool": "the KV"}
 
 
 def place_sheet(place: Place) -> Sheet:
     """The sheet of one place: ten lines that answer, then the plan."""
-    lines = [_headline(place), _kv(place), *_memory(place), filled_text(place.plan), bound_text(place.plan)]
+    lines = [_headline(place), _kv(place), *_memory(place)]
+    lines += [filled_text(place.plan)] if place.replicas else []
+    lines += [bound_text(place.plan)]
     lines += [*_hangs_on(place), *_range(place), *_changes(place)]
     blocks: list[Block] = [*map(Note, lines)]
     if len(place.deployments) > _MOST_SENTENCES:
@@ -61,7 +58,7 @@ def _headline(place: Place) -> str:
     left += f", with {replicas} on {where}" if place.regions.unplaced else f", on {where}"
     if place.verdict == "depends":
         return f"It depends: at the safe end of the facts {left}."
-    stops = f"; what stops more: {_STOPS.get(place.binding, place.binding)}" if place.binding != "none" else ""
+    stops = f"; what stops more: {place.stops}" if place.binding != "none" else ""
     return f"No: {left}{stops}."
 
 
@@ -100,7 +97,7 @@ def _memory(place: Place) -> Iterator[str]:
 def _hangs_on(place: Place) -> Iterator[str]:
     """The facts that the answer hangs on, in one line."""
     if place.depends_on:
-        yield " ".join(f"Hangs on {item.words}." for item in place.depends_on)
+        yield " ".join(f"Depends on {item.words}." for item in place.depends_on)
 
 
 def _range(place: Place) -> Iterator[str]:
@@ -117,13 +114,13 @@ def _changes(place: Place) -> Iterator[str]:
     elif not place.fits:
         yield "No flag that was tried would alone make it fit."
     if place.headroom:
-        yield f"Room for {', or '.join(map(_headroom, place.headroom))}."
+        yield f"The fleet has room for {', or '.join(map(_headroom, place.headroom))}."
 
 
 def _remedy(remedy: Remedy) -> str:
     value = str(remedy.value)
     if isinstance(remedy.value, int):
-        value = f"{remedy.value >> 20}MiB" if remedy.knob in _BYTES else f"{remedy.value:,}"
+        value = f"{remedy.value >> 20}MiB" if remedy.knob in _BYTES else str(remedy.value)
     return f"--{remedy.knob.replace('_', '-')} {value}"
 
 

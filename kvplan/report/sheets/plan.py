@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from kvplan.placement.plan import FleetPart, Leftover, Plan, PlannedDeployment, Replica, Room, Stage
+from kvplan.placement.plan import Leftover, Plan, Replica, Room, Stage
 from kvplan.report.sheet import (
     Block,
-    Cell,
     Column,
     Map,
-    MapGroup,
-    MapRow,
     Note,
-    PartName,
     Sheet,
     Table,
     Value,
     counted,
     percent,
 )
+from kvplan.report.sheets.seats import filled_percent, seat_groups
 from kvplan.report.sheets.systems import amount_text
 
-_ACROSS = 8  # accelerators of a row
 _MOST_REPLICAS = 16
 _MOST_RANKS = 3
 _REPLICA_KEYS = (
     "id", "deployment", "rack", "native_groups", "accelerators", "used_blocks", "capacity_blocks", "kv_bytes_hot",
     "hbm_bytes_free",
 )  # fmt: skip
-_PROOFS = {"l1": "the sum of the blocks", "l2": "Martello and Toth's bound", "dff": "a dual feasible function"}
+_PROOFS = {
+    "l1": "the sum of the blocks",
+    "l2": "Martello and Toth's bound",
+    "dff": "a dual feasible function, docs/plan.md",
+}
 
 
 def show_sheet(plan: Plan) -> Sheet:
     """The sheet of a plan that was saved."""
     used = f"{plan.summary.accelerators_used:,} of {counted(plan.summary.accelerators_total, 'accelerator')}"
-    made = (f"Made by kvplan {plan.kvplan} for the {plan.scenario} end of the facts.", f"Workload {plan.fingerprint}")
+    end = {"low": "safe"}.get(plan.scenario, plan.scenario)
+    made = (f"Made by kvplan {plan.kvplan} at the {end} end of the facts.", f"Workload {plan.fingerprint}")
     lines = (_headline(plan), f"{used} are used, by {replicas_text(plan)}.", *_ranks(plan))
     notes = map(Note, (*lines, filled_text(plan), bound_text(plan), *made))
     return Sheet(f"{plan.workload}: a plan on {fleet_text(plan)}", [*notes, *plan_blocks(plan)])
@@ -45,7 +46,7 @@ def show_sheet(plan: Plan) -> Sheet:
 def plan_blocks(plan: Plan) -> list[Block]:
     """The map, the replicas, and what is left over."""
     title = "Accelerators and what fills their memory; % is of a replica's fullest KV pool"
-    blocks: list[Block] = [Map(title, list(_groups(plan))), _replicas(plan.replicas)]
+    blocks: list[Block] = [Map(title, list(seat_groups(plan))), _replicas(plan.replicas)]
     return [*blocks, _leftovers(plan.leftovers)] if plan.leftovers else blocks
 
 
@@ -75,7 +76,7 @@ def _headline(plan: Plan) -> str:
     if not plan.summary.fits:
         return f"No: {left_text(plan)}."
     count = plan.summary.regions
-    return f"Yes: {'the 1 sequence has' if count == 1 else f'all {count:,} sequences have'} a place."
+    return f"Yes: {'the 1 sequence has' if count == 1 else f'all {count:,} sequences planned for have'} a place."
 
 
 def filled_text(plan: Plan) -> str:
@@ -95,7 +96,7 @@ def bound_text(plan: Plan) -> str:
     if not plan.summary.fits:
         return f"Any plan needs at least {least}."
     if plan.bound.proved_optimal:
-        return f"Proved least: the lower bound is {least}, the gap {plan.bound.gap:,}."
+        return f"Proved least: no plan uses fewer than {least}."
     return f"The lower bound is {least}, the gap {plan.bound.gap:,}: not proved optimal."
 
 
@@ -135,96 +136,6 @@ def _blocks(room: Room, stage: Stage) -> int:
     return (room.memory_bytes - room.reserve_bytes - stage.weights_bytes) // stage.block_bytes
 
 
-def _groups(plan: Plan) -> Iterator[MapGroup]:
-    """Every native group of the fleet; its rows wait until they are drawn."""
-    deployments = {item.deployment: item for item in plan.deployments}
-    held: dict[str, list[Replica]] = {}
-    for replica in plan.replicas:
-        for id in replica.native_groups:
-            held.setdefault(id, []).append(replica)
-    for part in plan.fleet:
-        excluded = _excluded(part)
-        title = part.system if len(plan.fleet) > 1 else ""
-        for rack in (f"r{part.first_rack + number}" for number in range(part.count)):
-            for id in (f"{rack}/g{number}" for number in range(part.native_groups)):
-                here, gone = held.get(id, []), excluded.get(id, []) + excluded.get(rack, [])
-                rows: Callable[[], list[MapRow]] = partial(_rows, id, part, here, deployments, gone)
-                size, names = part.nodes * part.accelerators, [replica.id for replica in here]
-                yield MapGroup(id, rack, title, size, names, _likeness(id, here, gone), rows)
-
-
-def _excluded(part: FleetPart) -> dict[str, list[str]]:
-    """Excluded ids, with racks counted through the fleet, by the native group or rack that they are or lie in."""
-    found: dict[str, list[str]] = {}
-    for id in part.exclude:
-        rack, *below = id.split("/")
-        names = (f"r{part.first_rack + int(rack.removeprefix('r'))}", *below)
-        found.setdefault("/".join(names[:2]), []).append("/".join(names))
-    return found
-
-
-def _likeness(id: str, replicas: Sequence[Replica], excluded: Sequence[str]) -> Hashable:
-    """Equal for native groups with like seats, as full to a percent, and like gaps; words where nothing is drawn."""
-    if any(len(name) <= len(id) for name in excluded):
-        return "all excluded"
-    if not replicas and not excluded:
-        return "all spare"
-    seats = ((item.part, item.deployment, _filled(item), *_seats(id, item)) for item in replicas)
-    return tuple(sorted(seats)), tuple(sorted(name.removeprefix(id) for name in excluded))
-
-
-def _seats(id: str, replica: Replica) -> Iterator[tuple[int, str]]:
-    """Ranks of a replica that lie in a native group, with their ids inside it."""
-    start = len(id) + 1
-    return ((rank, seat[start:]) for rank, seat in enumerate(replica.accelerators) if seat.startswith(f"{id}/"))
-
-
-def _filled(replica: Replica) -> int:
-    """How full the fullest pool of a replica is; 0 and 100 only where it is empty or full. [%]"""
-    full = max([100 * item.used_blocks / (item.capacity_blocks or 1) for item in replica.instances])
-    return round(full) if 1 <= full <= 99 else 1 if 0 < full < 1 else 99 if 99 < full < 100 else int(full)
-
-
-def _rows(
-    id: str,
-    part: FleetPart,
-    replicas: Sequence[Replica],
-    deployments: Mapping[str, PlannedDeployment],
-    excluded: Sequence[str],
-) -> list[MapRow]:
-    """A row of cells for each node of a native group, or for each eight accelerators of a larger node."""
-    used: dict[str, Cell] = {}
-    for replica in replicas:
-        cells = list(_cells(part, replica, deployments[replica.deployment]))
-        used |= {seat: cells[rank] for rank, seat in _seats(id, replica)}
-    gone = {name[len(id) + 1 :] for name in excluded}
-    rows: list[MapRow] = []
-    for node in (f"n{number}" for number in range(part.nodes)):
-        for start in range(0, part.accelerators, _ACROSS):
-            seats = [f"{node}/a{number}" for number in range(start, min(start + _ACROSS, part.accelerators))]
-            empty = {seat: Cell("", (), "excluded" if {node, seat} & gone else "spare") for seat in seats}
-            label = seats[0] if part.accelerators > _ACROSS else node
-            rows.append(MapRow(label, [used.get(seat, empty[seat]) for seat in seats]))
-    return rows
-
-
-def _cells(part: FleetPart, replica: Replica, deployment: PlannedDeployment) -> Iterator[Cell]:
-    """What fills the memory of each rank."""
-    room = next(room for room in deployment.rooms if room.part == replica.part)
-    for instance in replica.instances:
-        for stage in deployment.stages:
-            kv_bytes = instance.used_blocks * stage.block_bytes
-            sizes: Mapping[PartName, int] = {
-                "weights": stage.weights_bytes,
-                "reserve": room.reserve_bytes,
-                "kv": kv_bytes,
-                "free": max(0, room.memory_bytes - stage.weights_bytes - room.reserve_bytes - kv_bytes),
-                "outside": part.hbm_engine_visible_bytes - room.memory_bytes,
-            }
-            shares = [(name, size / part.hbm_engine_visible_bytes) for name, size in sizes.items()]
-            yield from [Cell(replica.id, shares, "used", f"{_filled(replica)}%")] * stage.ranks
-
-
 class _ReplicaRows:
     """A row for each replica, made when it is read: people see few of them."""
 
@@ -245,7 +156,8 @@ def _replicas(replicas: Sequence[Replica]) -> Table:
         Column("kv_bytes_hot", "KV", "bytes"),
         Column("hbm_bytes_free", "HBM free", "bytes"),
     )
-    few = [*map(_replica, replicas[:_MOST_REPLICAS]), *([_sums(f"{len(rest):,} more", rest)] if rest else [])]
+    first = [_replica(item) | {"native_groups": _few(item.native_groups)} for item in replicas[:_MOST_REPLICAS]]
+    few = [*first, *([_sums(f"{len(rest):,} more", rest)] if rest else [])]
     total = _sums("all", replicas) if len(replicas) > 1 else {}
     return Table("Replicas", columns, _ReplicaRows(replicas), True, total, _REPLICA_KEYS, few)
 
@@ -257,12 +169,17 @@ def _replica(item: Replica) -> dict[str, Value]:
         "rack": item.rack,
         "native_groups": ",".join(item.native_groups),
         "accelerators": len(item.accelerators),
-        "pool": _filled(item),
+        "pool": filled_percent(item),
         "used_blocks": sum([one.used_blocks for one in item.instances]),
         "capacity_blocks": sum([one.capacity_blocks for one in item.instances]),
         "kv_bytes_hot": item.kv_bytes_hot,
         "hbm_bytes_free": item.hbm_bytes_free,
     }
+
+
+def _few(groups: Sequence[str]) -> str:
+    """Names of native groups for people: a seat over thousands of them is told by its ends."""
+    return ",".join(groups) if len(groups) <= 3 else f"{groups[0]} … {groups[-1]} ({len(groups):,})"
 
 
 def _sums(name: str, replicas: Sequence[Replica]) -> dict[str, Value]:

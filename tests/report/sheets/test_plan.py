@@ -81,7 +81,7 @@ def test_the_bound_says_whether_it_is_reached_and_by_what(plan):
     assert line in notes(show_sheet(plan))
     certificate = replace(plan.bound.certificates[0], kind="dff", function="steps", parameter=3)
     proved = replace(plan.bound, lower_bound=64, gap=0, proved_optimal=True, certificates=(certificate,))
-    line = "Proved least: the lower bound is 64 accelerators (by a dual feasible function), the gap 0."
+    line = "Proved least: no plan uses fewer than 64 accelerators (by a dual feasible function, docs/plan.md)."
     assert line in notes(show_sheet(replace(plan, bound=proved)))
 
 
