@@ -29,6 +29,7 @@ bench: $(DEVELOPS)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/sizing.py
 	$(BIN)/python benchmarks/packing.py
+	$(BIN)/python benchmarks/placing.py
 
 golden: $(DEVELOPS)
 	$(BIN)/python docs/refresh.py

@@ -18,7 +18,7 @@ from kvplan.footprint import room
 from kvplan.footprint.accounting import SharedPrefix
 from kvplan.footprint.regions import ClassRegions, StageBlocks, class_regions, in_blocks, planned_number
 from kvplan.footprint.room import Memory
-from kvplan.footprint.sequences import expand
+from kvplan.footprint.sequences import Total, expand
 from kvplan.placement.filling import Entry
 from kvplan.placement.planner import Asked
 from kvplan.placement.topology import Part, part_of
@@ -27,6 +27,7 @@ from kvplan.spec.fleet import MAX_ACCELERATORS, FleetPart
 from kvplan.spec.lengths import constant
 from kvplan.spec.workload import RequestClass, Workload
 from kvplan.spec.workload_reader import Written
+from kvplan.units import MAX_INTEGER
 
 ACCOUNTINGS = ("peak", "now", "reserved")
 
@@ -93,7 +94,7 @@ class DeploymentAsk:
             prefixes = item.request.prefix.count if item.request.prefix and prefix_blocks else 0
             for size, number, tokens in self._sizes(index):
                 value = tokens if self.value == "per_token" else number
-                density = Fraction(value, size * number) if size else Fraction(1 << 62)
+                density = value / (size * number) if size else float("inf")
                 entry = Entry(index, size, number, first, prefix_blocks if prefixes else 0, prefixes)
                 found.append(((-priority, -density, -size, index), priority, entry))
                 first += number
@@ -163,6 +164,9 @@ def question_of(workload: Workload, accounting: str = "peak", only: str | None =
     findings: list[Finding] = []
     hbm_facts, facts = _hbm_facts(workload.fleet)
     total = sum(part.fabric.total for part in workload.fleet)
+    if any(fact.high * max(1, total) >= MAX_INTEGER for fact in facts.values()):
+        message = "so much memory in all could pass 2^62 bytes, the most that kvplan counts to"
+        findings.append(Finding("KV102", "fleet", message, help="check `hbm_engine_visible`"))
     if total > MAX_ACCELERATORS:
         message = f"{total:,} accelerators in all, more than {MAX_ACCELERATORS:,}"
         findings.append(Finding("KV010", "fleet", message, help="plan a part of the fleet at a time"))
@@ -228,13 +232,24 @@ def _classes(case: DeploymentCase, accounting: str, first: int) -> tuple[PlacedC
             total = case.accountant.account(prompts, prefix).held
         else:
             total = getattr(accounts, accounting)
-        number = planned_number(asked.sequences, total, case.deviations)
-        found.append((asked, class_regions(case.accountant, lengths, number, prefix, accounting)))
+        regions = class_regions(case.accountant, lengths, asked.sequences, prefix, accounting)
+        number = planned_number(asked.sequences, total, case.deviations, _shared(case, regions, total))
+        if number != regions.number:
+            regions = class_regions(case.accountant, lengths, number, prefix, accounting)
+        found.append((asked, regions))
     placed = []
     for asked, regions in sorted(found, key=_content):
         placed.append(PlacedClass(asked, regions, first))
         first += regions.number
     return tuple(placed)
+
+
+def _shared(case: DeploymentCase, regions: ClassRegions, total: Total) -> Fraction:
+    """What of a total is copies of a prefix: what its sequences do not hold each. [bytes]"""
+    if not any(regions.stage_prefix):
+        return Fraction(0)
+    each = sum(int((sizes.astype(object) * regions.counts).sum()) for sizes in regions.stage_bytes)
+    return max(Fraction(0), total.mean - each * case.accountant.ranks_per_stage)
 
 
 def _content(item: tuple[RequestClass, ClassRegions]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from kvplan.units import ceil_div, format_bytes
 
 def regions_of(seated: Sequence[Seated]) -> Regions:
     """Sequences, with a place and without."""
-    placed = sum(piece.number for got in seated for piece in got.filling.placed)
+    placed = sum(got.filling.regions_placed for got in seated)
     left = sum(got.left for got in seated)
     return Regions(placed + left, placed, left, {"hbm": placed})
 
@@ -59,7 +59,7 @@ def _stops(parts: Sequence[Part], free: Seats, want: Asked, got: Seated) -> str:
     least = min((piece.entry.size_blocks + piece.entry.prefix_blocks for piece in got.filling.left), default=0)
     if most <= 0 or least > most:
         return "hbm"
-    seats = sum(free.room(part, want.seat, crossing=want.crossing) for part in range(len(parts)))
+    seats = sum(free.room(part, want.seat, crossing=want.crossing) for part in want.parts)
     more = len(got.spots) < want.replicas or not want.replicas
     if more and not seats:
         return "native_group" if free.usable >= want.seat else "accelerators"

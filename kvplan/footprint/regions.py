@@ -35,15 +35,18 @@ class ClassRegions(NamedTuple):
     stage_prefix: tuple[int, ...]
 
 
-def planned_number(number: int, total: Total, deviations: float) -> int:
+def planned_number(number: int, total: Total, deviations: float, shared_bytes: Fraction = Fraction(0)) -> int:
     """Sequences that stand for the planning quantile: ⌈n × quantile ÷ mean⌉; n where nothing varies.
+
+    shared_bytes: of the total, what more sequences do not add to: the copies of a prefix. [bytes]
 
     >>> planned_number(10, Total(Fraction(100), 0.0, 100), 2.3)
     10
     """
-    if total.variance == 0 or not total.mean:
+    mean = total.mean - shared_bytes
+    if total.variance == 0 or mean <= 0:
         return number
-    return max(number, ceil(number * Fraction(total.at(deviations)) / total.mean))
+    return max(number, ceil(number * (Fraction(total.at(deviations)) - shared_bytes) / mean))
 
 
 def class_regions(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, ClassVar
 
 FORMAT_VERSION = 1  # of plan.json; 1: first
@@ -281,9 +282,16 @@ def seal_of(tree: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+@cache
+def _keys(cls: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - a part of a plan
+    """Keys of the JSON of a part of a plan, with the names of its fields."""
+    return tuple((item.name.rstrip("_"), item.name) for item in fields(cls))
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a plan
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        return {item.name.rstrip("_"): _plain(getattr(value, item.name)) for item in fields(value)}
+        kind: Any = type(value)
+        return {key: _plain(getattr(value, name)) for key, name in _keys(kind)}
     return value

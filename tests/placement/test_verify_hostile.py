@@ -119,7 +119,9 @@ def test_wrong_values_at_every_key(path):
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in SPOTS if isinstance(path[-1], str)], ids=lambda path: ".".join(map(str, path))
+    "path",
+    [path for path in SPOTS if isinstance(path[-1], str) and path != ("kind",)],
+    ids=lambda path: ".".join(map(str, path)),
 )
 def test_keys_are_exact(path):
     tree = small()
@@ -131,6 +133,11 @@ def test_keys_are_exact(path):
     parent["\x1b[1m"] = value
     messages = [finding.message for finding in form_fails(tree)]
     assert messages == ["the key is missing", "unknown key `\\x1b[1m`"]
+
+
+@pytest.mark.parametrize("tree", [{}, small() | {"kind": "size"}, {"kind": ["plan"]}, [], 3, None], ids=str)
+def test_what_is_no_plan_is_one_finding(tree):
+    assert [finding.message for finding in form_fails(tree)] == ["this is no plan: its kind is not `plan`"]
 
 
 json_values = st.recursive(
