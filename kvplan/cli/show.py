@@ -26,10 +26,11 @@ def show(
     from kvplan.report.sheets.plan import show_sheet
 
     output.targets(format_)
-    result, holds = read(plan)
+    result, holds, is_drawable = read(plan)
     if holds:  # the regions of a plan that does not hold may be more than any disk takes
         plan_output.write(result, None, regions)
-    output.write(result, lambda: show_sheet(result), format_)
+    if is_drawable:
+        output.write(result, lambda: show_sheet(result), format_)
     if not holds:
         failures.tell_usage(f"{plan} does not verify: see `kvplan verify {plan}`", as_json=False)
         raise typer.Exit(failures.EXIT_FINDINGS)

@@ -63,8 +63,8 @@ def test_a_plan_is_one_of_its_workload(tree: dict[str, Any]) -> None:
 def test_a_plan_may_be_a_value_a_mapping_or_a_file(tree: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(tree), encoding="utf-8")
-    plan, holds = show(file)
-    assert holds
+    plan, holds, is_drawable = show(file)
+    assert (holds, is_drawable) == (True, True)
     assert plan == kvplan.place(TEXT).plan
     for form in (tree, file, plan):
         assert kvplan.verify(form, TEXT).valid

@@ -65,26 +65,58 @@ def test_regions_are_those_that_place_tells(tree: dict[str, Any], show: Any) -> 
     assert (len(rows), int((instances == -1).sum())) == (500, 92)
 
 
-@pytest.mark.parametrize(
-    ("where", "field", "value"),
-    [
-        ("summary", "regions", 2**61),
-        ("runs", "count", 2**40),
-        ("runs", "first_region", 2**60),
-        ("leftovers", "count", 2**50),
-    ],
-)
+def forged(tree: dict[str, Any], *path: Any, value: Any) -> dict[str, Any]:
+    """The plan with another value at a path, sealed again."""
+    found = node = json.loads(json.dumps(tree))
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return found | {"seal": seal_of(found)}
+
+
+REGIONS = [
+    (("summary", "regions"), 2**61), (("runs", 0, "count"), 2**40), (("runs", 0, "first_region"), 2**60),
+    (("leftovers", 0, "count"), 2**50),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value"), REGIONS, ids=str)
 def test_of_a_plan_that_does_not_hold_no_regions_are_written(
-    tree: dict[str, Any], show: Any, where: str, field: str, value: int
+    tree: dict[str, Any], show: Any, path: tuple[Any, ...], value: int
 ) -> None:
-    forged = json.loads(json.dumps(tree))
-    part = forged[where] if where == "summary" else forged[where][0]
-    part[field] = value
     for name in ("r.npy", "r.jsonl"):
-        code, out, err = show(forged | {"seal": seal_of(forged)}, "--regions", name)
+        code, _, err = show(forged(tree, *path, value=value), "--regions", name)
         assert (code, Path(name).exists()) == (1, False)
-        assert out
         assert "plan.json does not verify: see `kvplan verify plan.json`" in err
+
+
+def test_a_plan_that_does_not_hold_is_shown_where_it_can_be_drawn(tree: dict[str, Any], show: Any) -> None:
+    code, out, _ = show(forged(tree, "summary", "crossings", value=3))
+    assert (code, "llama-3.1-8b" in out) == (1, True)
+
+
+UNDRAWN = [
+    (("fleet", 0, "exclude"), ["r7"]), (("replicas", 0, "accelerators", 0), "r9/g9/n9/a9"),
+    (("replicas", 0, "accelerators", 0), "x"), (("replicas", 0, "native_groups", 0), "r0"), (("replicas", 0, "part"), 7),
+    (("replicas", 0, "deployment"), "other"), (("deployments", 0, "rooms", 0, "part"), 5),
+    (("replicas", 0, "instances", 0, "capacity_blocks"), 0), (("replicas", 0, "instances", 0, "used_blocks"), 2**60),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value"), UNDRAWN, ids=str)
+def test_a_plan_without_sound_seats_is_not_drawn(
+    tree: dict[str, Any], show: Any, path: tuple[Any, ...], value: Any
+) -> None:
+    code, out, err = show(forged(tree, *path, value=value))
+    assert (code, out) == (1, "")
+    assert "does not verify" in err
+
+
+@pytest.mark.parametrize("field", ["count", "native_groups", "nodes", "accelerators"])
+def test_a_fleet_larger_than_any_is_not_drawn(tree: dict[str, Any], show: Any, field: str) -> None:
+    code, out, err = show(forged(tree, "fleet", 0, field, value=2**31))
+    assert (code, out) == (2, "")
+    assert "error[KV010]: a fleet of " in err
 
 
 @pytest.mark.parametrize(
