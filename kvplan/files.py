@@ -92,7 +92,7 @@ def write_text(path: Path, text: str) -> None:
 
     A device or a pipe is written to as it is. Raises: SpecError (KV016) if the path cannot be written to.
     """
-    write_chunks(path, [text.encode("utf-8", errors="replace")])
+    write_chunks(path, [text.encode("utf-8")])
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:

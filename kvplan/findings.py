@@ -55,6 +55,7 @@ RULES: Mapping[str, Rule] = {
     "KV107": Rule("error", "more sequences at once than max_num_seqs allows"),
     "KV108": Rule("warning", "more sequences in an instance than the engine admits by default"),
     "KV109": Rule("warning", "the engine would not start with so long a sequence as its longest"),
+    "KV110": Rule("warning", "an index whose size is far from what the architecture counts"),
     "KV201": Rule("error", "the workload does not fit its fleet"),
     "KV202": Rule("warning", "neither a place for everything was found nor that there is none"),
     "KV301": Rule("error", "the engine refuses the split"),

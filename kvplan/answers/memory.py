@@ -24,6 +24,7 @@ from kvplan.spec.huggingface.checkpoint import checkpoint_bytes
 from kvplan.spec.system import System
 from kvplan.spec.weight_formats import storage_named
 
+_UNLIKE = 4  # times more or less than what is counted: towers and extra layers never make so much
 HBM = "hbm_engine_visible"
 RESERVE = "reserve"  # the name of the fact that a measured reserve would replace
 
@@ -105,6 +106,10 @@ def _weights(case: DeploymentCase, path: Mapping[str, str], roots: tuple[Path, .
         return counted, f"from the architecture, loaded in {storage.name}"
     if size := _checkpoint(model.config_path, path["model"], roots):
         whole = model_weight_bytes(model.weights, storage)
+        if not whole // _UNLIKE <= size <= whole * _UNLIKE:
+            message = f"the index beside the config says {size:,} bytes of weights; the architecture counts {whole:,}"
+            help = "copy the index again, or give the weights of a rank in bytes"
+            case.notes.append(Finding("KV110", path["model"], message, help=help))
         shared = tuple(share_of_checkpoint(size, bytes_, whole) for bytes_ in counted)
         return shared, "the index beside the config"
     return counted, f"from the architecture ({storage.name})"

@@ -105,6 +105,11 @@ def _accounting(tree: Mapping[str, Any]) -> str:
 def _workload_findings(tree: Mapping[str, Any], question: PlaceQuestion) -> list[Finding]:
     """What speaks against a plan's being one of this workload."""
     found: list[Finding] = []
+    if tree["scenario"] != "low":
+        message = (
+            f"the plan says that it was made at the {tree['scenario']} end of the facts; plans are made at the low"
+        )
+        found.append(Finding("KV609", "scenario", message, help="place the workload again"))
     if tree["fingerprint"] != fingerprint(question):
         message = "the plan was made for another question: models, engines, splits or requests differ"
         found.append(Finding("KV609", "fingerprint", message, help="place the workload again"))

@@ -36,7 +36,8 @@ def place(values: dict[str, Any]) -> None:
     from kvplan.cli import failures, output, pairs, plan_output
     from kvplan.report.sheets.place import place_sheet
 
-    output.targets(values["format_"])
+    formats = [path for _, path in output.targets(values["format_"])]
+    plan_output.check([values["output"], values["regions"], *formats], values["workload"])
     result = answer(values["workload"], pairs.flags(values, PlaceFlags), "cli")
     plan_output.write(result.plan, values["output"], values["regions"])
     output.write(result, lambda: place_sheet(result), values["format_"])

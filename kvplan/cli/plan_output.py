@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kvplan import files
@@ -12,6 +13,20 @@ from kvplan.placement.plan import Plan
 from kvplan.report.formats.data import compact_json_text
 
 MAX_REGIONS = 1 << 28  # 2 GiB of .npy
+
+
+def check(paths: Sequence[Path | None], source: Path | None) -> None:
+    """Refuse an output that another output or the input would be lost to.
+
+    Raises: SpecError (KV018).
+    """
+    given = [path.resolve() for path in paths if path is not None and not (path.exists() and not path.is_file())]
+    taken = [*given, *([source.resolve()] if source is not None else [])]
+    if len(set(taken)) < len(taken):
+        help = "give each a file of its own"
+        raise SpecError(
+            [Finding("KV018", "output", "two outputs, or an output and the input, are one file", help=help)]
+        )
 
 
 def write(plan: Plan, path: Path | None, regions: Path | None) -> None:

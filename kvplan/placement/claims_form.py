@@ -44,6 +44,10 @@ def form_findings(tree: object) -> Iterator[Finding]:
     """What is wrong with the form of a plan; of what is no plan at all, that alone."""
     if not isinstance(tree, Mapping) or tree.get("kind") != "plan":
         return iter([_fault("", "this is no plan: its kind is not `plan`", "name a plan that `kvplan place -o` wrote")])
+    version = tree.get("format_version")
+    if isinstance(version, int) and not isinstance(version, bool) and version != FORMAT_VERSION:
+        message = f"the format of this plan is another: {FORMAT_VERSION} is known"
+        return iter([_fault("format_version", message, "use the kvplan that made it, or place again")])
     return _PLAN(Column([tree], lambda _: ""))
 
 

@@ -74,6 +74,10 @@ def _read_part(tree: Tree, path: str, reading: Reading) -> Any:  # noqa: ANN401
     if memory is not None and memory.low < 1:
         at = join_path(join_path(path, "facts"), MEMORY)
         return reading.fault("KV010", at, "an accelerator with no memory at all", help="write at least one byte")
+    memory = system.facts.get("hbm_engine_visible")
+    if memory is not None and memory.low < 1:
+        at = join_path(path, "facts.hbm_engine_visible")
+        return reading.fault("KV010", at, "accelerators without memory", help="write what an engine sees: 150 GB")
     if fabric.total > MAX_ACCELERATORS:
         message = f"{fabric.total:,} accelerators, more than {MAX_ACCELERATORS:,}"
         return reading.fault("KV010", join_path(path, "count"), message, help="plan a part of the fleet at a time")

@@ -44,12 +44,9 @@ class Length:
 
     def sizes(self, count: int) -> list[int]:
         """The means of ``count`` strata of equal probability, ascending, rounded so that their sum is kept. [tokens]"""
-        if self.is_constant:
-            return [self.low] * count
-        whole = [round(edge * count) for edge in self._partial_means(count)]
-        return sorted(min(self.high, after - before) for before, after in pairwise(whole))
+        return [self.low] * count if self.is_constant else list(_sizes(self, count))
 
-    def _partial_means(self, count: int) -> list[float]:
+    def partial_means(self, count: int) -> list[float]:
         """Means of the lowest 0/count, 1/count, … 1 of draws, times that share: ∫ of the quantile from 0. [tokens]"""
         shares = [index / count for index in range(count + 1)]
         if self.distribution == "uniform":
@@ -71,6 +68,13 @@ class Length:
         if self.distribution == "exponential":
             return -math.expm1(-tokens / self.scale)
         return _share_under((math.log(tokens) - self.location) / self.scale)
+
+
+@lru_cache(maxsize=512)
+def _sizes(law: Length, count: int) -> tuple[int, ...]:
+    """Stratum means of a law; they are asked for again and again while something is searched for. [tokens]"""
+    whole = [round(edge * count) for edge in law.partial_means(count)]
+    return tuple(sorted(min(law.high, after - before) for before, after in pairwise(whole)))
 
 
 def _share_under(z: float) -> float:

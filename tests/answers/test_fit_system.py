@@ -192,7 +192,7 @@ def test_a_miss_at_every_end_is_no_and_says_what_would_fit() -> None:
     found = dict(fit.would_fit)
     assert found["batch"] == 326
     # No more ranks help: past 8 they hold the same KV heads again, and what 16 save of weights is 358 sequences' room.
-    assert set(found) == {"batch", "context", "kv_format"}
+    assert set(found) == {"batch", "context", "kv_format", "pipeline_parallel", "data_parallel"}
     for knob, value in fit.would_fit:
         changed = {**ONE, "batch": 400, "context": 8192, "engine": "vllm@0.32", knob: value}
         assert kvplan.fit(**changed).fits, knob

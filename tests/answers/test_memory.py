@@ -64,6 +64,13 @@ def test_an_index_beside_the_config_says_the_size_of_the_checkpoint(folder: Path
     assert weights(folder / "w.yaml", tensor_parallel=2)[0] == 10 * half
 
 
+@pytest.mark.parametrize(("times", "warned"), [(4, False), (5, True), (0.25, False), (0.2, True)])
+def test_an_index_far_from_the_count_is_a_warning(folder: Path, times: float, warned: bool) -> None:
+    index_of(folder, {"total_size": int(times * MODEL_BYTES)})
+    for verb in (kvplan.fit, kvplan.place):
+        assert ("KV110" in [note.rule for note in verb(folder / "w.yaml").notes]) == warned
+
+
 def test_a_format_asked_for_counts_more_than_the_index(folder: Path) -> None:
     index_of(folder, {"total_size": 10 * MODEL_BYTES})
     # fp8: a byte an element and an fp32 scale a matrix in 7 matrices of 2 layers; the rest in 16 bits.

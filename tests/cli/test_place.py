@@ -188,13 +188,13 @@ HOSTILE = {
     "no weights, no reserve, all memory": (
         HEAD + "system: al128\ndeployment: {weights: 0, memory: {fraction: 1, reserve: 0}}\n" + FOUR, (0, 0, 0),
     ),
-    "a reserve beyond all memory": (HEAD + "system: al128\ndeployment: {memory: {reserve: 4000 PB}}\n" + FOUR, (1, 1, 1)),
+    "a reserve beyond all memory": (HEAD + "system: al128\ndeployment: {memory: {reserve: 30 PB}}\n" + FOUR, (1, 1, 1)),
     "a share of hardly anything": (HEAD + "system: al128\ndeployment: {memory: {fraction: 1e-12}}\n" + FOUR, (1, 1, 1)),
     "no memory": (HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: 0 B}}]\n" + FOUR, (2, 2, 1)),
     "a byte of memory": (HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: 1 B}}]\n" + FOUR, (1, 1, 1)),
-    "memory without end": (HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: 4000 PB}}]\n" + FOUR, (0, 0, 0)),
+    "memory without end": (HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: 30 PB}}]\n" + FOUR, (0, 0, 0)),
     "memory of any size": (
-        HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: {low: 1 B, high: 4000 PB}}}]\n" + FOUR, (3, 3, 0),
+        HEAD + "fleet: [{system: al128, facts: {hbm_engine_visible: {low: 1 B, high: 30 PB}}}]\n" + FOUR, (3, 3, 0),
     ),
     "fifty deployments": (
         "kvplan: 1\nsystem: al128\ndeployments:\n"

@@ -153,7 +153,7 @@ def test_what_a_verdict_hangs_on_in_words():
     turns = Dependence("room", Fraction(10**11), Fraction(2 * 10**11), Fraction(15 * 10**10), "bytes")
     assert turns.words == "room (100 GB to 200 GB): yes from 150 GB"
     never = turns._replace(turning_point=None)
-    assert never.words == "room (100 GB to 200 GB): no value of it alone is enough"
+    assert never.words == "room (100 GB to 200 GB), which matters too, but alone is not enough"
 
 
 @st.composite

@@ -57,6 +57,8 @@ def _headline(place: Place) -> str:
     left = left_text(place.plan) or "not all has a place"
     left += f", with {replicas} on {where}" if place.regions.unplaced else f", on {where}"
     if place.verdict == "depends":
+        if not place.depends_on:
+            return f"Not decided: neither a place for everything was found nor that there is none; {left}."
         return f"It depends: at the safe end of the facts {left}."
     stops = f"; what stops more: {place.stops}" if place.binding != "none" else ""
     return f"No: {left}{stops}."

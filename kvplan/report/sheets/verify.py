@@ -14,11 +14,11 @@ _MEANINGS = {
     "regions": "every region is in one place, or left over",
     "loads": "no instance holds more than its room",
     "copies": "shared prefixes are where their sequences are",
-    "leftovers": "nothing that is left over would still fit",
+    "leftovers": "nothing that is left over would still fit its instances",
     "totals": "what lies in each tier adds up",
-    "bound": "no plan needs fewer accelerators than it says",
+    "bound": "no plan needs fewer accelerators, with the memory that it counts with",
     "summary": "every figure follows from the rest",
-    "workload": "it is a plan of this workload, at the safe end of its facts",
+    "workload": "it is a plan of this workload, with no more memory than its facts are sure of",
 }
 
 
