@@ -59,7 +59,16 @@ def _fits_alone(parts: Sequence[Part], asked: Asked) -> bool:
     """Whether the instances that a deployment could have hold all its regions: where they sit does not matter then."""
     rooms = np.array([asked.capacities[part] for part in asked.parts], dtype=np.int64)
     instances = np.array(_seats(parts, asked), dtype=np.int64) * asked.instances
-    return not fill(asked.table, np.repeat(rooms, instances), asked.most, asked.levels).regions_left
+    few = np.minimum(instances, [_plenty(asked, capacity) for capacity in rooms.tolist()])
+    tried = [few, instances] if bool((few < instances).any()) else [instances]
+    return any(not fill(asked.table, np.repeat(rooms, some), asked.most, asked.levels).regions_left for some in tried)
+
+
+def _plenty(asked: Asked, capacity: int) -> int:
+    """Instances of one room that are rarely too few: any two that are in use hold more than one has room for."""
+    table = asked.table
+    bins = 2 * ceil_div(exact_product(table.sizes, table.numbers), max(1, capacity)) + 64
+    return bins + (2 * ceil_div(int(table.numbers.sum()), asked.most) if asked.most else 0)
 
 
 class DeploymentBound(NamedTuple):

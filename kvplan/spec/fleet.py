@@ -16,7 +16,7 @@ from kvplan.spec.systems import FACTS_KIND, resolve_system
 from kvplan.spec.tree import Tree
 
 MAX_RACKS = 1 << 16
-MAX_ACCELERATORS = 1 << 18  # two thousand AL128 racks: a plan names each of them
+MAX_ACCELERATORS = 1 << 17  # a thousand AL128 racks: a plan names each of them
 MEMORY = "hbm_engine_visible"
 _COUNTS = ("rack_accelerators", "native_group_accelerators")
 

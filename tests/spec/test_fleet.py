@@ -68,7 +68,7 @@ def test_a_count_of_0_and_an_empty_list_of_exclusions_are_read():
         ("fleet: [{system: al128, count: -1}]", ("KV010", "fleet[0].count")),
         ("fleet: [{system: al128, count: 1.5}]", ("KV007", "fleet[0].count")),
         ("fleet: [{system: al128, count: 65537}]", ("KV010", "fleet[0].count")),
-        ("fleet: [{system: al128, count: 2049}]", ("KV010", "fleet[0].count")),
+        ("fleet: [{system: al128, count: 1025}]", ("KV010", "fleet[0].count")),
         ("fleet: [{system: al128, exclude: r0}]", ("KV007", "fleet[0].exclude")),
         ("fleet: [{system: al128, exclude: [r0/g2]}]", ("KV011", "fleet[0].exclude[0]")),
         ("fleet: [{system: al128, exclude: [r0, r1]}]", ("KV011", "fleet[0].exclude[1]")),
@@ -115,7 +115,7 @@ def test_one_break_one_finding(text, found):
 
 
 def test_as_many_accelerators_as_a_plan_names_are_read():
-    assert read("fleet: [{system: al128, count: 2048}]\n").fleet[0].fabric.total == MAX_ACCELERATORS
+    assert read("fleet: [{system: al128, count: 1024}]\n").fleet[0].fabric.total == MAX_ACCELERATORS
 
 
 def test_what_an_id_may_be_is_said():
