@@ -156,9 +156,15 @@ def test_a_miss_says_what_would_fit() -> None:
     fit = kvplan.fit(pool="80GiB", **asked)
     assert not fit.fits
     found = dict(fit.would_fit)
-    assert set(found) == {"batch", "context", "kv_format", "tensor_parallel", "pipeline_parallel", "data_parallel", "pool"} - (
-        set() if "kv_format" in found else {"kv_format"}
-    )
+    assert set(found) == {
+        "batch",
+        "context",
+        "kv_format",
+        "tensor_parallel",
+        "pipeline_parallel",
+        "data_parallel",
+        "pool",
+    } - (set() if "kv_format" in found else {"kv_format"})
     for knob, value in fit.would_fit:
         assert kvplan.fit(**{"pool": "80GiB", **asked, knob: value}).fits, knob
     for knob, step in (("batch", 1), ("context", 1)):

@@ -68,7 +68,10 @@ def test_what_alone_would_fit_is_a_flag(place_that_depends, remedy, words):
 
 def test_headroom_is_not_rounded_up(place):
     more = (Headroom("batch", 1.2099), Headroom("replicas_lost", 2.0))
-    assert answer(replace(place, headroom=more))[-1] == "The fleet has room for 1.20 × the sequences, or 2.00 × replicas lost."
+    assert (
+        answer(replace(place, headroom=more))[-1]
+        == "The fleet has room for 1.20 × the sequences, or 2.00 × replicas lost."
+    )
 
 
 def test_several_deployments(build):
