@@ -87,7 +87,7 @@ class Sequences:
         )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def expand(input_length: Length, output_length: Length, count: int, prefix_tokens: int = 0) -> Sequences:
     """Stratum means of a class: one for each sequence, at most MAX_SIZES; no prompt is shorter than its prefix."""
     longest = (input_length.high, input_length.high + output_length.high)

@@ -7,6 +7,7 @@ means, rounded once. Median and p99 are of the law before its cap; the mass abov
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -70,11 +71,11 @@ class Length:
         return _share_under((math.log(tokens) - self.location) / self.scale)
 
 
-@lru_cache(maxsize=512)
-def _sizes(law: Length, count: int) -> tuple[int, ...]:
+@lru_cache(maxsize=1024)
+def _sizes(law: Length, count: int) -> array[int]:
     """Stratum means of a law; they are asked for again and again while something is searched for. [tokens]"""
     whole = [round(edge * count) for edge in law.partial_means(count)]
-    return tuple(sorted(min(law.high, after - before) for before, after in pairwise(whole)))
+    return array("q", sorted(min(law.high, after - before) for before, after in pairwise(whole)))
 
 
 def _share_under(z: float) -> float:
