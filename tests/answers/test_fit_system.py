@@ -292,3 +292,15 @@ def test_weights_and_pool_of_stages_are_of_one_rank() -> None:
     )
     assert fit.weights_bytes in [stage.weights_bytes for stage in stages]
     assert fit.weights_bytes < max(stage.weights_bytes for stage in stages)
+
+
+def test_a_start_up_log_follows_from_its_memory_weights_and_reserve() -> None:
+    """A public log of vLLM 0.31.0 on 79.25 GiB: 0.92 × 79.25 = 72.91, less 15.26 and 1.44 = 56.21 GiB, 460,496 tokens."""
+    fit = kvplan.fit(
+        model="llama-3.1-8b", system="hgx-h100", set={"facts.hbm_engine_visible": "79.25 GiB"}, memory_fraction="0.92",
+        weights="15.26 GiB", reserve="1.44 GiB", context="128Ki", engine="vllm@0.31",
+    )  # fmt: skip
+    # 56.21 ± 0.005 GiB ÷ (131,072 B × 16) = 28,776.4 … 28,781.6 blocks: 460,416 to 460,496 tokens and a block above
+    assert fit.log_lines[0] == "Available KV cache memory: 56.21 GiB"
+    assert 460_416 <= fit.tokens <= 460_512
+    assert f"{fit.max_concurrency:.2f}" == "3.51"
