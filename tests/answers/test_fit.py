@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvplan
+from kvplan.answers.fit import answer
 from kvplan.answers.fit_result import Fit
 
 GIB = 1 << 30
@@ -190,14 +191,14 @@ def test_what_the_engine_does_not_admit_is_cured_by_a_shorter_max_model_len() ->
 def test_fit_is_the_inverse_of_size(model: str, engine: str, batch: int, context: int, gib: int, stages: int) -> None:
     options: dict[str, Any] = {"model": model, "engine": engine, "kv_format": "bf16", "context": context}
     options["pipeline_parallel"] = stages
-    fit = kvplan.fit(pool=gib * GIB, batch=batch, **options)
+    fit = answer(None, {"pool": gib * GIB, "batch": batch, **options}, "python", with_remedies=False)
     assert fit.needs_bytes == kvplan.size(batch=batch, **options).rank_peak_bytes
     assert fit.has_bytes <= fit.pool_bytes
     assert fit.blocks * fit.block_bytes <= fit.pool_bytes < (fit.blocks + 1) * fit.block_bytes
     assert (batch <= fit.max_sequences) == (fit.needs_bytes <= fit.has_bytes)
     if fit.fits:
         assert fit.longest_context >= context
-    larger = kvplan.fit(pool=(gib + 1) * GIB, batch=batch, **options)
+    larger = answer(None, {"pool": (gib + 1) * GIB, "batch": batch, **options}, "python", with_remedies=False)
     assert larger.fits or not fit.fits
 
 

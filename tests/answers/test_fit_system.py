@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvplan
+from kvplan.answers.fit import answer
 from kvplan.answers.fit_result import Fit
+from kvplan.answers.place import settle
+from kvplan.answers.place_question import open_question
+from kvplan.answers.place_result import Place
 
 GIB = 1 << 30
 ONE: dict[str, Any] = {"model": "llama-3-70b", "system": "al128", "tensor_parallel": 8, "kv_format": "bf16"}
@@ -74,6 +78,19 @@ MODELS = ["llama-3-8b", "llama-3-70b", "gemma-3-27b", "deepseek-v2-lite", "gpt-o
 SYSTEMS = ["al128", "hgx-h100", "hgx-b200", "gb200-nvl72", "mi300x-8", "zhenwu-810e"]
 
 
+def quick(**flags: Any) -> Fit:
+    """fit by flags, without headroom and remedies."""
+    return answer(
+        None, {name: value for name, value in flags.items() if value is not None}, "python", with_remedies=False
+    )
+
+
+def quick_place(**flags: Any) -> Place:
+    """place by flags, without headroom and remedies."""
+    flags = {name: value for name, value in flags.items() if value is not None}
+    return settle(open_question(None, flags, "python"), {})
+
+
 def in_order(ranges: Mapping[str, Mapping[str, int | float]]) -> bool:
     return all(
         item["low"] <= item["nominal"] <= item["high"] and item["low"] < item["high"] for item in ranges.values()
@@ -99,7 +116,7 @@ def test_ranges_are_in_order_and_plain_is_the_safe_end(
         "tensor_parallel": tensor, "pipeline_parallel": stages, "data_parallel": data, "max_model_len": 8192,
     }  # fmt: skip
     try:
-        fit = kvplan.fit(**flags)
+        fit = quick(**flags)
     except kvplan.SpecError:  # a split or version that the engine refuses
         return
     assert in_order(fit.ranges)
@@ -113,7 +130,7 @@ def test_ranges_are_in_order_and_plain_is_the_safe_end(
     # The pool that it comes to, given in place of the system, gives the same answer.
     if stages == 1:
         del flags["system"]
-        given_pool = kvplan.fit(pool=fit.pool_bytes, **flags)
+        given_pool = quick(pool=fit.pool_bytes, **flags)
         for name in ("blocks", "tokens", "max_concurrency", "max_sequences", "longest_context", "has_bytes", "fits"):
             assert getattr(given_pool, name) == getattr(fit, name), name
 
@@ -139,10 +156,10 @@ def test_what_fits_an_instance_is_placed_on_one_replica(
     if data > 1 and "gpt-oss" in model and tensor == 8:
         return  # 16 ranks cannot share its experts
     try:
-        fit = kvplan.fit(**flags)
+        fit = quick(**flags)
     except kvplan.SpecError:
         return
-    place = kvplan.place(replicas=1, **flags)
+    place = quick_place(replicas=1, **flags)
     if place.accelerators_total < tensor * data:
         return
     assert (place.verdict, place.regions.unplaced == 0) == (fit.verdict, fit.fits)
