@@ -170,10 +170,9 @@ def _only_deployment(workload: Workload, name: str | None) -> int:
 
 
 def _only_system(workload: Workload, style: str) -> System:
-    """The one system of the fleet."""
-    systems = list({part.system.name: part.system for part in workload.fleet}.values())
-    if len(systems) == 1 and len({id(part.system) for part in workload.fleet if part.facts}) <= 1:
-        return next((part.system for part in workload.fleet if part.facts), systems[0])
+    """The one system of the fleet; parts of one name whose facts differ are not one."""
+    if workload.fleet and all(part.system == workload.fleet[0].system for part in workload.fleet):
+        return workload.fleet[0].system
     flag = "--system NAME" if style == "cli" else "system="
     pool = "--pool 48.66GiB" if style == "cli" else "pool="
     if not workload.fleet:
@@ -181,5 +180,6 @@ def _only_system(workload: Workload, style: str) -> System:
         help = f"give {flag} (see `kvplan systems`), or {pool}, a rank's KV pool from the engine's own log"
         finding = Finding("KV008", "", message, help=help)
         raise SpecError([replace(workload.written.locate(finding), path="")])
-    finding = Finding("KV018", "fleet", "the fleet has several systems: a rank sits on one", help=f"give {flag}")
+    message = "the fleet has several systems, or one with other facts: a rank sits on one"
+    finding = Finding("KV018", "fleet", message, help=f"give {flag}, or keep one part of the fleet")
     raise SpecError([workload.written.locate(finding)])

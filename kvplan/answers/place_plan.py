@@ -17,7 +17,7 @@ from kvplan.spec.facts import Values
 from kvplan.spec.fleet import FleetPart
 
 _Rooms = tuple[tuple[tuple[int, ...], tuple[bool, ...]], ...]  # of each deployment: blocks, and whether it starts
-_PHASES = {"unified": "decode"}  # what is resident is decoded
+_PHASE = "decode"  # what is resident is decoded
 
 
 class Scenario(NamedTuple):
@@ -123,7 +123,7 @@ def planned(ask: DeploymentAsk, question: PlaceQuestion, values: Values, replica
         model=case.model.name,
         engine=f"{case.engine.name} {case.engine.version}".rstrip(),
         kv_format=case.accountant.kv.name,
-        phase=_PHASES["unified"],
+        phase=_PHASE,
         accounting=question.accounting,
         topology=case.deployment.topology,
         tensor_parallel=split.tensor_parallel,

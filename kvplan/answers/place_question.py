@@ -265,5 +265,7 @@ def _in_blocks(
     try:
         return in_blocks([item.regions for item in classes], units)
     except ValueError as error:
-        finding = Finding("KV303", "deployments", f"{case.deployment.name} cannot be placed: {error}")
+        message = f"{case.deployment.name} cannot be placed: {error}"
+        help = "use one pipeline stage, or sequences longer than their prefix"
+        finding = Finding("KV303", "deployments", message, help=help)
         raise SpecError([workload.written.locate(finding)]) from None

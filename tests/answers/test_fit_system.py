@@ -321,3 +321,14 @@ def test_a_start_up_log_follows_from_its_memory_weights_and_reserve() -> None:
     assert fit.log_lines[0] == "Available KV cache memory: 56.21 GiB"
     assert 460_416 <= fit.tokens <= 460_512
     assert f"{fit.max_concurrency:.2f}" == "3.51"
+
+
+def test_parts_of_one_system_with_other_facts_are_not_one_room() -> None:
+    text = "kvplan: 1\nmodel: llama-3.1-8b\nfleet: [{system: al128}, {system: al128%s}]\n"
+    text += "requests: [{sequences: 1, context: 8Ki}]\n"
+    assert kvplan.fit(text % "").system == "al128"
+    with pytest.raises(kvplan.SpecError) as caught:
+        kvplan.fit(text % ", facts: {hbm_engine_visible: 150 GB}")
+    (finding,) = caught.value.findings
+    assert (finding.rule, finding.path) == ("KV018", "fleet")
+    assert "keep one part of the fleet" in finding.help
